@@ -60,9 +60,9 @@ def atomic(path: Path | str) -> Iterator[Path]:
         yield part
         if not part.is_file():
             raise FileNotFoundError(f"{path}: nothing was written")
-        with open(part, "rb") as handle:
+        with part.open("rb") as handle:
             os.fsync(handle.fileno())
-        os.replace(part, path)
+        part.replace(path)
 
 
 @contextlib.contextmanager
@@ -101,12 +101,12 @@ def no_space(error: OSError, path: Path | str) -> OSError | None:
 
 
 def _advice(number: int) -> str:
-    return f"{_NO_SPACE[number]}; nothing was written, make room and run again"
+    return f"{_NO_SPACE[number]}; make room and run again"
 
 
 def sha256_of(path: Path | str) -> str:
     """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with open(path, "rb") as handle:
+    with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
@@ -185,7 +185,7 @@ def write_npz(path: Path | str, /, **arrays: object) -> None:
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise ValueError(f"{path}: array {name!r} holds Python objects, which are not stored")
-    with atomic(path) as part, open(part, "wb") as handle:
+    with atomic(path) as part, part.open("wb") as handle:
         np.savez(handle, **arrays)
 
 
@@ -198,7 +198,7 @@ def read_npz(path: Path | str, *, required: Sequence[str] = ()) -> dict[str, np.
             ``required``; the message names file and array.
     """
     path = _existing(path)
-    with open(path, "rb") as handle:
+    with path.open("rb") as handle:
         try:
             if not zipfile.is_zipfile(handle):
                 raise zipfile.BadZipFile("no complete .npz archive")
