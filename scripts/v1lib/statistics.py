@@ -1,0 +1,233 @@
+"""Summaries, tests and verdicts over neurons, seeds or images.
+
+A thin layer over SciPy and statsmodels. NaN means undefined: such values are left out and counted.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A sample in numbers.
+
+    Attributes:
+        n, n_undefined: defined values, and NaN values left out.
+        mean, median, sd, sem: of the defined values; NaN without any. ``sd`` and ``sem`` have the
+            ddof they were asked for with; ``sem`` = sd / sqrt(n).
+    """
+
+    n: int
+    n_undefined: int
+    mean: float
+    median: float
+    sd: float
+    sem: float
+
+
+def summarise(values: ArrayLike, *, ddof: int) -> Summary:
+    """Mean, median, standard deviation and standard error of the mean.
+
+    Args:
+        values: any shape.
+        ddof: 0 as in Kindel et al. 2019 (runnet.py), or 1 for the usual estimate.
+    """
+    sample, n_undefined = _defined(values)
+    n = len(sample)
+    sd = float(sample.std(ddof=ddof)) if n > ddof else math.nan
+    return Summary(
+        n=n,
+        n_undefined=n_undefined,
+        mean=float(sample.mean()) if n else math.nan,
+        median=float(np.median(sample)) if n else math.nan,
+        sd=sd,
+        sem=sd / math.sqrt(n) if n else math.nan,
+    )
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval; both ends NaN where there are too few values."""
+
+    low: float
+    high: float
+
+
+def t_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
+    """Confidence interval of the mean from Student's t (ddof 1)."""
+    summary = summarise(values, ddof=1)
+    if summary.n < 2:
+        return Interval(math.nan, math.nan)
+    half = summary.sem * stats.t.ppf((1 + confidence) / 2, summary.n - 1)
+    return Interval(summary.mean - half, summary.mean + half)
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    *,
+    seed: int,
+    statistic: Callable[..., np.ndarray] = np.mean,
+    confidence: float = 0.95,
+    n_resamples: int = 9999,
+) -> Interval:
+    """Percentile bootstrap interval of a statistic (``scipy.stats.bootstrap``).
+
+    Args:
+        values: the sample; resampled as a whole, so it must hold independent units.
+        seed: of the resampling; equal seeds give equal intervals.
+        statistic: takes ``axis``, such as ``numpy.mean`` or ``numpy.median``.
+        confidence, n_resamples: see SciPy.
+    """
+    sample, _ = _defined(values)
+    if len(sample) < 2:
+        return Interval(math.nan, math.nan)
+    result = stats.bootstrap(
+        (sample,),
+        statistic,
+        confidence_level=confidence,
+        n_resamples=n_resamples,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return Interval(*map(float, result.confidence_interval))
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """Two values for each of the same units, compared by Wilcoxon's signed-rank test.
+
+    Attributes:
+        n, n_undefined: pairs with both values, and pairs left out because one is NaN.
+        n_equal: pairs of equal values; the test drops them (Wilcoxon's own treatment of zeros).
+        mean_difference, median_difference: first minus second, equal pairs included.
+        rank_biserial: (W+ - W-) / (W+ + W-) over unequal pairs, 1 if the first is always larger.
+        statistic, p: min(W+, W-) and the two-sided p; NaN if no pair differs.
+    """
+
+    n: int
+    n_undefined: int
+    n_equal: int
+    mean_difference: float
+    median_difference: float
+    rank_biserial: float
+    statistic: float
+    p: float
+
+
+def paired_comparison(first: ArrayLike, second: ArrayLike) -> PairedComparison:
+    """Wilcoxon's signed-rank test of paired values, with its effect size.
+
+    SciPy takes the exact distribution for up to 50 pairs without ties, else the normal one.
+
+    Args:
+        first, second: [n], in the same order of units.
+
+    Raises:
+        ValueError: the lengths differ.
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if first.shape != second.shape or first.ndim != 1:
+        raise ValueError(f"paired values have shapes {first.shape} and {second.shape}")
+    differences, n_undefined = _defined(first - second)
+    unequal = differences[differences != 0]
+    counts = {
+        "n": len(differences),
+        "n_undefined": n_undefined,
+        "n_equal": len(differences) - len(unequal),
+        "mean_difference": float(differences.mean()) if len(differences) else math.nan,
+        "median_difference": float(np.median(differences)) if len(differences) else math.nan,
+    }
+    if not len(unequal):
+        return PairedComparison(**counts, rank_biserial=math.nan, statistic=math.nan, p=math.nan)
+    test = stats.wilcoxon(unequal)
+    ranks = stats.rankdata(np.abs(unequal))
+    return PairedComparison(
+        **counts,
+        rank_biserial=float((np.sign(unequal) * ranks).sum() / ranks.sum()),
+        statistic=float(test.statistic),
+        p=float(test.pvalue),
+    )
+
+
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """p-values corrected for their number by Holm's step-down method.
+
+    Returns:
+        [n]; NaN stays NaN and does not count as a test.
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    corrected = np.full(p_values.shape, np.nan)
+    tested = ~np.isnan(p_values)
+    if tested.any():
+        corrected[tested] = multipletests(p_values[tested], method="holm")[1]
+    return corrected
+
+
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> tuple[float, float, int]:
+    """Spearman's rho of paired values, its two-sided p, and the number of pairs.
+
+    NaN where fewer than three pairs are defined or one side is constant.
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    both = ~(np.isnan(first) | np.isnan(second))
+    first, second = first[both], second[both]
+    if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return math.nan, math.nan, len(first)
+    result = stats.spearmanr(first, second)
+    return float(result.statistic), float(result.pvalue), len(first)
+
+
+def claim_verdict(interval: Interval, *, above: float) -> str:
+    """Whether a value lies above a threshold, as a claim says, given its confidence interval.
+
+    Returns:
+        "supported" if the whole interval lies above, "contradicted" if it lies below or at the
+        threshold, "undecided" if it holds it, "not tested" without an interval. For a claim of
+        smaller values, turn both signs.
+    """
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return "not tested"
+    if interval.low > above:
+        return "supported"
+    return "contradicted" if interval.high <= above else "undecided"
+
+
+def agreement(
+    ours: float,
+    published: float,
+    *,
+    our_error: float,
+    published_error: float,
+    n_errors: float = 2.0,
+) -> str:
+    """Whether a published value came out again.
+
+    Args:
+        ours, published: the two values; NaN where there is none.
+        our_error, published_error: their standard errors; NaN counts as 0.
+        n_errors: largest difference that still counts as equal, in standard errors of the
+            difference, sqrt(our_error^2 + published_error^2).
+
+    Returns:
+        "reproduced", "differs", "not run" (ours is NaN) or "not comparable" (no published value, or
+        neither side states an error).
+    """
+    if math.isnan(ours):
+        return "not run"
+    error = math.hypot(*np.nan_to_num([our_error, published_error]))
+    if math.isnan(published) or error == 0:
+        return "not comparable"
+    return "reproduced" if abs(ours - published) <= n_errors * error else "differs"
+
+
+def _defined(values: ArrayLike) -> tuple[np.ndarray, int]:
+    """The values that are not NaN, flat, and how many are."""
+    flat = np.asarray(values, dtype=float).ravel()
+    undefined = np.isnan(flat)
+    return flat[~undefined], int(undefined.sum())

@@ -1,0 +1,146 @@
+"""Summaries, intervals, tests and verdicts: by hand, by coverage, with undefined values."""
+
+import math
+
+import numpy as np
+import pytest
+
+from v1lib.statistics import (
+    Interval,
+    agreement,
+    bootstrap_interval,
+    claim_verdict,
+    holm,
+    paired_comparison,
+    rank_correlation,
+    summarise,
+    t_interval,
+)
+
+NAN = math.nan
+
+
+def test_summary_by_hand_with_both_ddof():
+    values = [1.0, NAN, 2.0, 3.0, 6.0]
+    population, estimate = summarise(values, ddof=0), summarise(values, ddof=1)
+    assert (population.n, population.n_undefined) == (4, 1)
+    assert (population.mean, population.median) == (3.0, 2.5)
+    assert population.sem == pytest.approx(math.sqrt(14 / 4) / 2)
+    assert estimate.sem == pytest.approx(math.sqrt(14 / 3) / 2)
+
+
+def test_summary_of_too_few_values_is_undefined():
+    assert math.isnan(summarise([NAN], ddof=0).mean) and summarise([NAN], ddof=0).n == 0
+    assert summarise([2.0], ddof=0).sem == 0
+    assert math.isnan(summarise([2.0], ddof=1).sem)
+
+
+def test_t_interval_from_the_table():
+    # n = 4: t(0.975, 3) = 3.1824.
+    interval = t_interval([1.0, 2.0, 3.0, 6.0])
+    half = 3.182446 * math.sqrt(14 / 3) / 2
+    assert (interval.low, interval.high) == pytest.approx((3 - half, 3 + half))
+    assert math.isnan(t_interval([1.0]).low)
+    assert t_interval([1, 2, 3, 6], confidence=0.5).low > interval.low
+
+
+@pytest.mark.parametrize("method", ["t", "bootstrap"])
+def test_intervals_cover_the_true_mean_as_often_as_they_say(method):
+    rng = np.random.default_rng(0)
+    covered = 0
+    for seed in range(200):
+        sample = rng.normal(5, 2, 40)
+        if method == "t":
+            interval = t_interval(sample, confidence=0.8)
+        else:
+            interval = bootstrap_interval(sample, seed=seed, confidence=0.8, n_resamples=499)
+        covered += interval.low <= 5 <= interval.high
+    # Binomial: 160 +- 5.7; the percentile bootstrap is slightly narrow.
+    assert 140 <= covered <= 177
+
+
+def test_bootstrap_depends_on_its_seed_alone_and_ignores_undefined_values():
+    values = np.random.default_rng(1).gamma(2, 1, 30)
+    first = bootstrap_interval(values, seed=3)
+    assert first == bootstrap_interval(np.append(values, NAN), seed=3)
+    assert first != bootstrap_interval(values, seed=4)
+    median = bootstrap_interval(values, seed=3, statistic=np.median)
+    assert median.low < np.median(values) < median.high
+    assert math.isnan(bootstrap_interval([1.0, NAN], seed=0).low)
+
+
+def test_paired_comparison_by_hand():
+    # Differences 3, -1, 2, 4 with ranks 3, 1, 2, 4; one equal and one undefined pair.
+    first = [4.0, 1.0, 5.0, 6.0, 2.0, NAN]
+    second = [1.0, 2.0, 3.0, 2.0, 2.0, 1.0]
+    found = paired_comparison(first, second)
+    assert (found.n, found.n_equal, found.n_undefined) == (5, 1, 1)
+    assert found.mean_difference == pytest.approx(8 / 5)
+    assert found.median_difference == 2
+    assert found.rank_biserial == pytest.approx((9 - 1) / 10)
+    assert found.statistic == 1
+    # 2 of the 16 sign patterns have a smaller sum of at most 1, on either side: 4 / 16.
+    assert found.p == pytest.approx(0.25)
+
+
+def test_paired_comparison_turns_with_its_arguments():
+    rng = np.random.default_rng(2)
+    first, second = rng.normal(1, 1, 80), rng.normal(0, 1, 80)
+    there, back = paired_comparison(first, second), paired_comparison(second, first)
+    assert there.p == back.p < 1e-4
+    assert there.rank_biserial == -back.rank_biserial > 0.3
+    assert there.median_difference == pytest.approx(-back.median_difference)
+
+
+def test_paired_comparison_of_equal_values_is_undefined_not_significant():
+    found = paired_comparison([1.0, 0.0], [1.0, 0.0])
+    assert found.n_equal == 2 and math.isnan(found.p) and math.isnan(found.rank_biserial)
+    with pytest.raises(ValueError, match="shapes"):
+        paired_comparison([1.0, 2.0], [1.0])
+
+
+def test_paired_test_holds_its_error_rate():
+    rng = np.random.default_rng(3)
+    p_values = [paired_comparison(*rng.normal(0, 1, (2, 30))).p for _ in range(400)]
+    assert 8 <= np.sum(np.array(p_values) < 0.05) <= 33
+
+
+def test_holm_by_hand():
+    corrected = holm([0.01, NAN, 0.04, 0.03])
+    np.testing.assert_allclose(corrected, [0.03, NAN, 0.06, 0.06])
+    assert np.isnan(holm([NAN])).all()
+
+
+def test_rank_correlation():
+    rho, p, n = rank_correlation([1, 2, 3, 4, NAN, 9], [1, 4, 9, 16, 3, NAN])
+    assert (rho, n) == (pytest.approx(1), 4) and p < 0.05
+    assert math.isnan(rank_correlation([1, 1, 1], [1, 2, 3])[0])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.1, 0.3, "supported"),
+        (-0.1, 0.3, "undecided"),
+        (-0.3, -0.1, "contradicted"),
+        (-0.3, 0.0, "contradicted"),
+        (NAN, NAN, "not tested"),
+    ],
+)
+def test_verdict_of_a_claim(low, high, verdict):
+    assert claim_verdict(Interval(low, high), above=0.0) == verdict
+
+
+@pytest.mark.parametrize(
+    ("ours", "published", "errors", "verdict"),
+    [
+        (0.54, 0.556, (0.016, 0.01), "reproduced"),
+        (0.45, 0.556, (0.016, 0.01), "differs"),
+        (0.54, 0.556, (NAN, 0.01), "reproduced"),
+        (NAN, 0.556, (0.016, 0.01), "not run"),
+        (0.54, NAN, (0.016, 0.01), "not comparable"),
+        (0.54, 0.54, (NAN, NAN), "not comparable"),
+    ],
+)
+def test_agreement_with_a_published_value(ours, published, errors, verdict):
+    assert agreement(ours, published, our_error=errors[0], published_error=errors[1]) == verdict
