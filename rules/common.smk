@@ -1,0 +1,260 @@
+# Helpers that all rules share; no rules here.
+#
+# A step is a module of scripts/ with a function main. Its signature says which options are inputs,
+# outputs or parameters, so `command(step)` writes the shell line and `code(step)` lists the files
+# that decide the result. Parameters travel as JSON: wrap lists, dicts and booleans in `as_json`.
+import json
+import re
+from functools import cache
+
+SCRIPTS = os.path.join(os.path.relpath(workflow.basedir), "scripts")
+ENVIRONMENT = "../envs/v1.yaml"
+
+# A step runs in the interpreter that runs Snakemake, also when that was called by its path.
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+
+PLACES = {
+    "Input": "input",
+    "Inputs": "input",
+    "Output": "output",
+    "Outputs": "output",
+    "Threads": None,
+    "Gpu": None,
+}
+
+
+def step_file(step):
+    return BASE / "scripts" / f"{step.replace('.', '/')}.py"
+
+
+@cache
+def syntax_of(path):
+    return ast.parse(path.read_text(), str(path))
+
+
+def command(step):
+    """The shell line of a step, read off the signature of its main function."""
+    main = next(
+        node
+        for node in syntax_of(step_file(step)).body
+        if isinstance(node, ast.FunctionDef) and node.name == "main"
+    )
+    words = ["python", SCRIPTS, step]
+    for argument in main.args.kwonlyargs:
+        name, kind = argument.arg, ast.unparse(argument.annotation)
+        place = PLACES.get(kind, "params")
+        value = f"{{{place}.{name}:q}}" if place else "{threads}"
+        if kind == "Gpu":
+            value = "{resources.gpu}"
+        words += [f"--{name.replace('_', '-')}", value]
+    return " ".join(words) + " > {log} 2>&1"
+
+
+@cache
+def imported_files(path):
+    """Files of v1lib that a file imports itself, with the packages they stand in."""
+    names = set()
+    for node in ast.walk(syntax_of(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    files = set()
+    for name in names:
+        parts = name.split(".")
+        if parts[0] != "v1lib":
+            continue
+        for depth in range(1, len(parts) + 1):
+            place = BASE.joinpath("scripts", *parts[:depth])
+            files |= {f for f in (place.with_suffix(".py"), place / "__init__.py") if f.is_file()}
+    return files
+
+
+def code(step, *more):
+    """The script of a step and all of v1lib that it imports, directly or not; `more` are modules
+    of v1lib that the configuration adds, such as "models/kindel2019"."""
+    waiting = [
+        step_file(step),
+        *(BASE / "scripts" / "v1lib" / f"{module}.py" for module in more),
+    ]
+    files = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in files:
+            files.add(path)
+            waiting += imported_files(path)
+    return sorted(os.path.join(SCRIPTS, f.relative_to(BASE / "scripts")) for f in files)
+
+
+def model_module(wildcards):
+    """The module of v1lib that builds a model."""
+    return "models/" + config["models"][wildcards.model]["build"].split(".")[0]
+
+
+def model_code(step):
+    """Input function: the code of a step that builds a model, with that model's module."""
+    return lambda wildcards: code(step, model_module(wildcards))
+
+
+def model_entry(wildcards):
+    """What decides a model: exactly its own entry, so a change reruns that model and no other."""
+    entry = config["models"][wildcards.model]
+    return as_json(fields_of(entry, "build", "params", "training", "search"))
+
+
+def weights_of_model(wildcards):
+    """Input function: weight files that a model needs beside the recording (often none)."""
+    sources = config["models"][wildcards.model].get("requires", [])
+    refuse_if_left_out(*sources)
+    return [
+        f"data/raw/{source}/{file}" for source in sources for file in config["sources"][source]["files"]
+    ]
+
+
+def as_json(value):
+    """Canonical text of a parameter: equal values give equal text."""
+    return json.dumps(value, sort_keys=True)
+
+
+def fields_of(entry, *names):
+    return {name: entry[name] for name in names if name in entry}
+
+
+# ---- what may run ---------------------------------------------------------------------------
+
+
+def reason_to_leave_out(source):
+    """Why a source cannot be used with this configuration, or None."""
+    entry = config["sources"][source]
+    if entry["kind"] == "official" and not entry["use"]:
+        return (
+            f"source {source} is switched off ({entry['terms']}); "
+            f"sources.{source}.use: true includes it. Please cite: {entry['citation']}"
+        )
+    return None
+
+
+def model_is_available(model):
+    return not any(map(reason_to_leave_out, config["models"][model].get("requires", [])))
+
+
+def refuse_if_left_out(*sources):
+    """Stop with the terms when something is asked for by name that needs an unused source."""
+    for source in sources:
+        if reason := reason_to_leave_out(source):
+            raise WorkflowError(reason)
+
+
+def say_what_is_left_out():
+    for model, entry in config["models"].items():
+        for source in entry.get("requires", []):
+            if reason := reason_to_leave_out(source):
+                logger.info(f"left out: {model}, because {reason}")
+
+
+# ---- runs -----------------------------------------------------------------------------------
+
+
+def blocks_of(model, n_seeds):
+    """Blocks of seeds, each trained by one job; more seeds later add blocks and change none."""
+    size = seeds_per_job(config, model)
+    return [f"seeds{first}-{first + size - 1}" for first in range(0, n_seeds, size)]
+
+
+def seeds_in(block):
+    first, last = block.removeprefix("seeds").split("-")
+    return list(range(int(first), int(last) + 1))
+
+
+def n_seeds(dataset, model):
+    """The largest number of seeds that a paper asks of a model on a data set."""
+    asked = [
+        run["seeds"]
+        for paper in config["papers"].values()
+        for run in paper["runs"]
+        if run["dataset"] == dataset and model in run["models"]
+    ]
+    if not asked:
+        raise WorkflowError(
+            f"no paper's runs train model {model} on data set {dataset}; add it to papers.<paper>.runs"
+        )
+    return max(asked)
+
+
+def of_blocks(name):
+    """Input function: a file of every block of a data set and model."""
+
+    def files(wildcards):
+        model = wildcards.model
+        return [
+            f"results/{wildcards.dataset}/{model}/{block}/{name}"
+            for block in blocks_of(model, n_seeds(wildcards.dataset, model))
+        ]
+
+    return files
+
+
+def block_files(dataset, model, name):
+    return [
+        f"results/{dataset}/{model}/{block}/{name}"
+        for block in blocks_of(model, n_seeds(dataset, model))
+    ]
+
+
+def scores_of_paper(wildcards):
+    """Input function: the scores of all runs of a paper that can be made."""
+    return [
+        f"results/{run['dataset']}/{model}/scores.csv"
+        for run in config["papers"][wildcards.paper]["runs"]
+        for model in run["models"]
+        if model_is_available(model)
+    ]
+
+
+def recording_of(wildcards):
+    return f"data/processed/{wildcards.dataset}.npz"
+
+
+# ---- sources and data sets ------------------------------------------------------------------
+
+
+def names_of(section, **wanted):
+    """Pattern of the entries of a section of the configuration that have the given values."""
+    names = [
+        name
+        for name, entry in config[section].items()
+        if all(entry.get(key) == value for key, value in wanted.items())
+    ]
+    return "|".join(names) or "there_is_none"
+
+
+def files_of_sources():
+    """Pattern of the names of all files that can be downloaded."""
+    files = {
+        file
+        for entry in config["sources"].values()
+        if entry["kind"] == "official"
+        for file in entry["files"]
+    }
+    return "|".join(re.escape(file) for file in sorted(files))
+
+
+def source_file(wildcards):
+    """The entry of one file of an official source."""
+    refuse_if_left_out(wildcards.source)
+    source = config["sources"][wildcards.source]
+    return as_json(source["files"][wildcards.file] | fields_of(source, "terms", "citation"))
+
+
+def dataset_entry(wildcards):
+    return config["datasets"][wildcards.dataset]
+
+
+def raw(file):
+    """Input function: a file of the source of a data set."""
+    return lambda wildcards: f"data/raw/{dataset_entry(wildcards)['source']}/{file}"
+
+
+def source_kind_of(wildcards):
+    kind = config["sources"][dataset_entry(wildcards)["source"]]["kind"]
+    return "simulated" if kind == "simulated" else "real"

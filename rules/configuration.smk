@@ -1,0 +1,104 @@
+# The configuration: model entries made whole, then everything checked before any job starts.
+import ast
+import os
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import jsonschema
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
+
+BASE = Path(workflow.basedir)
+
+
+def whole_model(name, models, chain=()):
+    """A model entry with everything it takes from the entry named by its key `like`."""
+    if name in chain:
+        raise WorkflowError(f"models: {' -> '.join([*chain, name])} take from each other")
+    own = dict(models[name])
+    parent = own.pop("like", None)
+    if parent is None:
+        return own
+    if parent not in models:
+        raise WorkflowError(f"models.{name}.like: {parent!r} is no model")
+    entry = deepcopy(whole_model(parent, models, (*chain, name)))
+    update_config(entry, own)
+    return entry
+
+
+def builder_arguments(build):
+    """Keyword arguments of the function of v1lib/models that `build` names; None without one."""
+    file, _, function = build.partition(".")
+    path = BASE / "scripts" / "v1lib" / "models" / f"{file}.py"
+    if not path.is_file():
+        return None
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return {argument.arg for argument in node.args.kwonlyargs}
+    return None
+
+
+def mistakes_in_models(models):
+    for name, entry in models.items():
+        where = f"models.{name}"
+        expected = builder_arguments(entry["build"])
+        if expected is None:
+            yield f"{where}.build: {entry['build']!r} names no function of v1lib/models"
+            continue
+        given = set(entry["params"])
+        for key in sorted(given - expected):
+            yield f"{where}.params.{key}: not a parameter of {entry['build']}; it has {sorted(expected)}"
+        for key in sorted(expected - given):
+            yield f"{where}.params.{key}: missing; {entry['build']} needs it"
+
+
+def mistakes_in_references(settings):
+    for name, dataset in settings["datasets"].items():
+        if dataset["source"] not in settings["sources"]:
+            yield f"datasets.{name}.source: {dataset['source']!r} is no source; there are {sorted(settings['sources'])}"
+    for name, model in settings["models"].items():
+        for source in model.get("requires", []):
+            if source not in settings["sources"]:
+                yield f"models.{name}.requires: {source!r} is no source"
+    for paper, entry in settings["papers"].items():
+        for number, run in enumerate(entry["runs"]):
+            where = f"papers.{paper}.runs[{number}]"
+            if run["dataset"] not in settings["datasets"]:
+                yield f"{where}.dataset: {run['dataset']!r} is no data set; there are {sorted(settings['datasets'])}"
+            for model in run["models"]:
+                if model not in settings["models"]:
+                    yield f"{where}.models: {model!r} is no model; there are {sorted(settings['models'])}"
+                size = seeds_per_job(settings, model)
+                if run["seeds"] % size:
+                    yield f"{where}.seeds: {run['seeds']} is no multiple of compute.seeds_per_job of {model} ({size})"
+
+
+def seeds_per_job(settings, model):
+    sizes = settings["compute"]["seeds_per_job"]
+    return sizes.get(model, sizes["default"])
+
+
+def checked(settings):
+    """The configuration, whole; or one error that lists every mistake in it."""
+    schema = yaml.safe_load((BASE / "config.schema.yaml").read_text())
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(settings)
+    mistakes = [
+        f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message}"
+        for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
+    ]
+    if not mistakes:
+        models = settings["models"]
+        settings["models"] = {name: whole_model(name, models) for name in models}
+        mistakes = [
+            *mistakes_in_models(settings["models"]),
+            *mistakes_in_references(settings),
+        ]
+    if mistakes:
+        listed = "\n".join(f"  - {mistake}" for mistake in mistakes)
+        raise WorkflowError(f"The configuration has {len(mistakes)} mistake(s):\n{listed}")
+    return settings
+
+
+config = checked(config)

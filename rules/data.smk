@@ -1,0 +1,74 @@
+# From raw files, downloaded or simulated, to recordings in the common form.
+
+
+rule download:
+    input:
+        code=code("download"),
+    output:
+        file="data/raw/{source}/{file}",
+    log:
+        "logs/download/{source}/{file}.log",
+    benchmark:
+        "logs/benchmarks/download/{source}/{file}.tsv"
+    conda:
+        ENVIRONMENT
+    localrule: True
+    wildcard_constraints:
+        source=names_of("sources", kind="official"),
+        file=files_of_sources(),
+    resources:
+        mem_mb=500,
+        runtime=240,
+    params:
+        source=source_file,
+        mirrors=as_json(config["mirrors"]),
+    shell:
+        command("download")
+
+
+rule simulate_kindel2019:
+    input:
+        code=code("simulate_kindel2019"),
+    output:
+        archive="data/raw/{source}/data.tar.gz",
+        truth="data/raw/{source}/truth.npz",
+    log:
+        "logs/simulate_kindel2019/{source}.log",
+    benchmark:
+        "logs/benchmarks/simulate_kindel2019/{source}.tsv"
+    conda:
+        ENVIRONMENT
+    wildcard_constraints:
+        source=names_of("sources", kind="simulated", generator="kindel2019"),
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 15 * attempt,
+    params:
+        settings=lambda wildcards: as_json(config["sources"][wildcards.source]["settings"]),
+    shell:
+        command("simulate_kindel2019")
+
+
+rule preprocess_kindel2019:
+    input:
+        archive=raw("data.tar.gz"),
+        code=code("preprocess_kindel2019"),
+    output:
+        recording="data/processed/{dataset}.npz",
+    log:
+        "logs/preprocess_kindel2019/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/preprocess_kindel2019/{dataset}.tsv"
+    conda:
+        ENVIRONMENT
+    wildcard_constraints:
+        dataset=names_of("datasets", preprocess="kindel2019"),
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        source_kind=source_kind_of,
+        dataset=lambda wildcards: wildcards.dataset,
+        settings=lambda wildcards: as_json(dataset_entry(wildcards)["settings"]),
+    shell:
+        command("preprocess_kindel2019")

@@ -1,0 +1,69 @@
+# Predict, score, collect: from trained networks to one tidy table of scores.
+
+
+rule predict:
+    input:
+        recording=recording_of,
+        checkpoint="results/{dataset}/{model}/{block}/checkpoint.pt",
+        weights=weights_of_model,
+        code=model_code("predict"),
+    output:
+        predictions="results/{dataset}/{model}/{block}/predictions.npz",
+    log:
+        "logs/predict/{dataset}/{model}/{block}.log",
+    benchmark:
+        "logs/benchmarks/predict/{dataset}/{model}/{block}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 15 * attempt,
+    params:
+        name=lambda wildcards: wildcards.model,
+    shell:
+        command("predict")
+
+
+rule score:
+    input:
+        recording=recording_of,
+        predictions=of_blocks("predictions.npz"),
+        code=code("score"),
+    output:
+        scores="results/{dataset}/{model}/scores.csv",
+    log:
+        "logs/score/{dataset}/{model}.log",
+    benchmark:
+        "logs/benchmarks/score/{dataset}/{model}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        metrics=as_json(config["evaluation"]["metrics"]),
+        options=as_json(config["evaluation"]["options"]),
+    shell:
+        command("score")
+
+
+rule collect_scores:
+    input:
+        scores=scores_of_paper,
+        code=code("collect_scores"),
+    output:
+        collected="results/{paper}/scores.csv",
+    log:
+        "logs/collect_scores/{paper}.log",
+    benchmark:
+        "logs/benchmarks/collect_scores/{paper}.tsv"
+    conda:
+        ENVIRONMENT
+    wildcard_constraints:
+        paper="|".join(config["papers"]),
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    shell:
+        command("collect_scores")

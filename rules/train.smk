@@ -1,0 +1,60 @@
+# Training: one job per block of seeds, all sessions of the recording in it.
+
+
+rule train_responses:
+    input:
+        recording=recording_of,
+        code=model_code("train_responses"),
+    output:
+        checkpoint="results/{dataset}/{model}/{block}/checkpoint.pt",
+        history="results/{dataset}/{model}/{block}/history.csv",
+        record="results/{dataset}/{model}/{block}/run.json",
+    log:
+        "logs/train_responses/{dataset}/{model}/{block}.log",
+    benchmark:
+        "logs/benchmarks/train_responses/{dataset}/{model}/{block}.tsv"
+    conda:
+        ENVIRONMENT
+    wildcard_constraints:
+        model=names_of("models", method="gradient"),
+    threads: config["compute"]["threads"]
+    resources:
+        gpu=config["compute"]["gpu"],
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 720 * attempt,
+    params:
+        name=lambda wildcards: wildcards.model,
+        model=model_entry,
+        seeds=lambda wildcards: as_json(seeds_in(wildcards.block)),
+        compute=as_json(fields_of(config["compute"], "device", "stacked", "seconds_between_saves")),
+    shell:
+        command("train_responses")
+
+
+rule fit_regression:
+    input:
+        recording=recording_of,
+        weights=weights_of_model,
+        code=model_code("fit_regression"),
+    output:
+        checkpoint="results/{dataset}/{model}/{block}/checkpoint.pt",
+        history="results/{dataset}/{model}/{block}/history.csv",
+        record="results/{dataset}/{model}/{block}/run.json",
+    log:
+        "logs/fit_regression/{dataset}/{model}/{block}.log",
+    benchmark:
+        "logs/benchmarks/fit_regression/{dataset}/{model}/{block}.tsv"
+    conda:
+        ENVIRONMENT
+    wildcard_constraints:
+        model=names_of("models", method="regression"),
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        name=lambda wildcards: wildcards.model,
+        model=model_entry,
+        seeds=lambda wildcards: as_json(seeds_in(wildcards.block)),
+    shell:
+        command("fit_regression")

@@ -1,0 +1,82 @@
+"""Train one model on a recording: a block of seeds, every session, by gradient descent."""
+
+import logging
+import os
+
+import torch
+
+from v1lib.device import choose_device
+from v1lib.files import sha256_of, write_json
+from v1lib.histories import write_history
+from v1lib.recording import load_recording
+from v1lib.training_state import ResumeFile
+from v1lib.runs import (
+    environment_of,
+    initial_model,
+    peak_memory_mb,
+    plan_runs,
+    record_of,
+    save_checkpoint,
+)
+from v1lib.steps import Gpu, Input, Output, Threads
+from v1lib.training import Run, fit
+
+log = logging.getLogger(__name__)
+
+
+def main(
+    *,
+    recording: Input,
+    checkpoint: Output,
+    history: Output,
+    record: Output,
+    name: str,
+    model: dict,
+    seeds: list,
+    compute: dict,
+    threads: Threads,
+    gpu: Gpu,
+) -> None:
+    """From a recording and a model entry to trained networks, their histories and records.
+
+    ``compute`` holds what decides where and how, not what: device (auto, cuda, cpu), stacked
+    (auto: on a GPU) and seconds_between_saves.
+    """
+    # cuBLAS reads this at its first call; without it deterministic mode refuses matrix products.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    device = choose_device(compute["device"], gpu, threads)
+    data = load_recording(recording)
+    environment = environment_of(sha256_of(recording), str(device), threads)
+    plans = plan_runs(data, model, seeds)
+    rates = torch.as_tensor(data.mean_over_trials(), dtype=torch.float32)
+    runs = [Run(plan, initial_model(data, plan), rates[:, plan.neuron_index]) for plan in plans]
+    log.info("%s on %s: %d runs", name, data.dataset, len(runs))
+
+    identity = {"model": model, "seeds": seeds, "stacked": _stacked(compute, device)}
+    resume = ResumeFile(checkpoint.with_suffix(".resume"), identity | environment)
+    fit(
+        runs,
+        torch.as_tensor(data.stimuli).contiguous(memory_format=torch.channels_last),
+        device=device,
+        stacked=_stacked(compute, device),
+        resume=resume,
+        seconds_between_saves=compute["seconds_between_saves"],
+    )
+
+    results = [run.result for run in runs]
+    save_checkpoint(checkpoint, data, plans, results)
+    write_history(history, data, name, plans, results)
+    records = [
+        record_of(data, plan, name, environment)
+        | {"status": result.status, "reason": result.reason}
+        | result.record
+        | peak_memory_mb(device)
+        for plan, result in zip(plans, results, strict=True)
+    ]
+    write_json(record, records)
+    resume.remove()
+
+
+def _stacked(compute: dict, device: torch.device) -> bool:
+    wish = compute["stacked"]
+    return device.type == "cuda" if wish == "auto" else wish

@@ -1,0 +1,41 @@
+"""Layers and initialisers that more than one model uses."""
+
+import torch
+from torch import Tensor, nn
+
+
+def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
+    """Fill with a normal of standard deviation ``std``, redrawn outside two of them.
+
+    ``trunc_normal_`` of PyTorch truncates at absolute bounds; TensorFlow, which the original code
+    of Kindel et al. 2019 uses, truncates at two standard deviations.
+    """
+    return nn.init.trunc_normal_(tensor, mean=0.0, std=std, a=-2 * std, b=2 * std)
+
+
+def dense(n_inputs: int, n_outputs: int) -> nn.Linear:
+    """A dense layer with truncated-normal weights of 0.1/sqrt(n_inputs) and biases 0.
+
+    Source: Kindel et al. 2019, src/buildnet.py.
+    """
+    layer = nn.Linear(n_inputs, n_outputs)
+    truncated_normal_(layer.weight, 0.1 / n_inputs**0.5)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class ScaledRectifier(nn.Module):
+    """A rectifier with a gain and an offset per unit: gain * relu(x) + offset.
+
+    Source: classes LNLN and LnonL of Kindel et al. 2019, src/buildnet.py; the gain starts at
+    0.1 plus a truncated normal of standard deviation 0.02, the offset at 0.
+    """
+
+    def __init__(self, n_units: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(0.1 + truncated_normal_(torch.empty(n_units), 0.02))
+        self.offset = nn.Parameter(torch.zeros(n_units))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [n, n_units] -> [n, n_units]."""
+        return self.gain * torch.relu(x) + self.offset

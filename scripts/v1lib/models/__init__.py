@@ -1,0 +1,87 @@
+"""The models, one file per paper. A configuration names a model as ``file.function``.
+
+Model files never import each other; this module imports none of them before it is asked to.
+"""
+
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from v1lib.recording import RecordingInfo
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network read back from a checkpoint.
+
+    Attributes:
+        session, seed: which run it comes from.
+        neuron_index: int64 [n_neurons], columns of the recording that it predicts.
+        module: the network in evaluation mode; images [n, C, H, W] -> responses [n, n_neurons].
+    """
+
+    session: str
+    seed: int
+    neuron_index: np.ndarray
+    module: nn.Module
+
+    def respond(self, images: np.ndarray) -> np.ndarray:
+        """Responses float32 [n_images, n_neurons] to raw images [n_images, C, H, W]."""
+        with torch.no_grad():
+            return self.module(torch.as_tensor(images, dtype=torch.float32)).numpy()
+
+
+def build_model(build: str, info: RecordingInfo, params: dict) -> nn.Module:
+    """Build the model that a configuration entry names.
+
+    Args:
+        build: ``file.function`` below this package, e.g. ``kindel2019.cnn``.
+        info: the neurons to predict.
+        params: keyword arguments of that function, all of them.
+
+    Raises:
+        ValueError: there is no such file or function, or the parameters do not fit.
+    """
+    try:
+        file, function = build.split(".")
+        builder = getattr(import_module(f"{__name__}.{file}"), function)
+    except (ValueError, AttributeError, ModuleNotFoundError) as error:
+        raise ValueError(f"build: {build!r} names no function of v1lib/models ({error})") from error
+    try:
+        return builder(info, **params)
+    except TypeError as error:
+        raise ValueError(f"params of build: {build} do not fit: {error}") from error
+
+
+def load_models(checkpoint: Path) -> list[TrainedModel]:
+    """Read the trained networks of a block of runs (failed runs are left out).
+
+    Raises:
+        ValueError: the file is no checkpoint of this project.
+    """
+    try:
+        content = torch.load(checkpoint, weights_only=True, map_location="cpu")
+        members = content["members"]
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
+        raise ValueError(f"{checkpoint}: not a readable checkpoint ({error})") from error
+    info = RecordingInfo(
+        stimulus_shape=tuple(content["stimulus_shape"]),
+        n_neurons=0,
+        mean_response=np.zeros(0, dtype=np.float32),
+        background=content["background"],
+    )
+    return [_restore(member, info) for member in members if member["state_dict"]]
+
+
+def _restore(member: dict, info: RecordingInfo) -> TrainedModel:
+    neuron_index = np.array(member["neuron_index"], dtype=np.int64)
+    mean_response = np.zeros(len(neuron_index), dtype=np.float32)
+    info = replace(info, n_neurons=len(neuron_index), mean_response=mean_response)
+    module = build_model(member["build"], info, member["params"])
+    module.load_state_dict(member["state_dict"])
+    module.eval().requires_grad_(False)
+    return TrainedModel(member["session"], member["seed"], neuron_index, module)

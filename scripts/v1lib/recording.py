@@ -1,0 +1,139 @@
+"""Recorded (or simulated) responses to images, in the one form all steps share."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from v1lib.files import read_npz, write_npz
+
+_REQUIRED = (
+    "stimuli",
+    "responses",
+    "image_index",
+    "session",
+    "split",
+    "n_averaged",
+    "dataset",
+    "source_kind",
+)
+_OPTIONAL = ("aperture", "neuron_position", "image_type")
+
+
+@dataclass(frozen=True)
+class RecordingInfo:
+    """What a model must know of the neurons it predicts.
+
+    Attributes:
+        stimulus_shape: (channels, height, width) of one image.
+        n_neurons: number of outputs.
+        mean_response: float32 [n_neurons], mean training response.
+        background: grey value around the images (raw units).
+    """
+
+    stimulus_shape: tuple[int, int, int]
+    n_neurons: int
+    mean_response: np.ndarray
+    background: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Stimuli and responses of one data set.
+
+    Attributes:
+        stimuli: float32 [n_images, channels, height, width], raw grey values.
+        responses: float32 [n_trials, n_neurons], NaN where not recorded.
+        image_index: int64 [n_trials], row of ``stimuli`` shown in a trial.
+        session: str [n_neurons], the recording session of each neuron.
+        split: str [n_images], train, validation, test, or "" (decided per run).
+        n_averaged: int64 [n_trials], presentations averaged in a row of ``responses``.
+        dataset: name of the data set.
+        source_kind: "real" or "simulated".
+        extras: optional arrays: aperture bool [height, width], neuron_position, image_type.
+    """
+
+    stimuli: np.ndarray
+    responses: np.ndarray
+    image_index: np.ndarray
+    session: np.ndarray
+    split: np.ndarray
+    n_averaged: np.ndarray
+    dataset: str
+    source_kind: str
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n_images, n_trials = len(self.stimuli), len(self.responses)
+        expected = {
+            "stimuli": (n_images, *self.stimuli.shape[1:4]),
+            "responses": (n_trials, len(self.session)),
+            "image_index": (n_trials,),
+            "split": (n_images,),
+            "n_averaged": (n_trials,),
+        }
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {shape}")
+        if self.stimuli.ndim != 4:
+            raise ValueError(f"stimuli has {self.stimuli.ndim} axes, expected 4: [n, C, H, W]")
+        if not np.isfinite(self.stimuli).all():
+            raise ValueError("stimuli hold values that are not finite")
+        if np.isinf(self.responses).any():
+            raise ValueError("responses hold infinite values (NaN marks a missing one)")
+        if n_trials and not (0 <= self.image_index.min() and self.image_index.max() < n_images):
+            raise ValueError(f"image_index points outside the {n_images} stimuli")
+        if self.source_kind not in ("real", "simulated"):
+            raise ValueError(f"source_kind is {self.source_kind!r}, allowed: real, simulated")
+
+    @property
+    def session_names(self) -> list[str]:
+        """Names of the sessions, in order of their first neuron."""
+        return list(dict.fromkeys(self.session.tolist()))
+
+    @property
+    def background(self) -> float:
+        """Grey value outside the aperture; the mean of the stimuli without one."""
+        aperture = self.extras.get("aperture")
+        if aperture is None or aperture.all():
+            return float(self.stimuli.mean())
+        return float(np.median(self.stimuli[:, 0, ~aperture]))
+
+    def neurons_of(self, session: str) -> np.ndarray:
+        """Columns of ``responses`` that belong to a session."""
+        return np.flatnonzero(self.session == session)
+
+    def mean_over_trials(self) -> np.ndarray:
+        """float64 [n_images, n_neurons]: mean response to each image, NaN where none was recorded.
+
+        Rows count by the number of presentations they average.
+        """
+        weight = np.where(np.isnan(self.responses), 0.0, self.n_averaged[:, None])
+        total = np.zeros((len(self.stimuli), len(self.session)))
+        count = np.zeros_like(total)
+        np.add.at(total, self.image_index, weight * np.nan_to_num(self.responses))
+        np.add.at(count, self.image_index, weight)
+        return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+    def save(self, path: Path) -> None:
+        """Write the recording to an ``.npz`` without pickles."""
+        write_npz(path, **{name: getattr(self, name) for name in _REQUIRED}, **self.extras)
+
+
+def load_recording(path: Path) -> Recording:
+    """Read a recording written by ``Recording.save``.
+
+    Raises:
+        ValueError: the file is damaged, lacks an array, or its arrays do not fit together; the
+            message names the file.
+    """
+    arrays = read_npz(path, required=_REQUIRED)
+    try:
+        return Recording(
+            **{name: arrays[name] for name in _REQUIRED[:-2]},
+            dataset=str(arrays["dataset"]),
+            source_kind=str(arrays["source_kind"]),
+            extras={name: arrays[name] for name in _OPTIONAL if name in arrays},
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
