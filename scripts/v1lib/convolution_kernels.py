@@ -1,0 +1,229 @@
+"""Compiled kernels for one layer of valid convolution, max pooling and ReLU, on one processor core.
+
+Convolution, pooling and ReLU of an image are done together while the image is in cache. Of a
+pooled layer only positions that won their window and are positive carry gradient (at most 36 of 169
+positions in the second layer of the network of Kindel et al. 2019). The gradients are sums over
+those units alone: with g the gradient of a unit of filter c whose maximum lies at patch P of the
+input, dW[c] += g P, db[c] += g, dP += g W[c].
+
+Arrays are flat float32; images are stored row, column, channel. Every size is a compile-time
+constant, with one specialisation per `shape` (`v1lib.pooled_convolution.LayerShape`). Nothing is
+checked here: `v1lib.pooled_convolution` is the caller.
+"""
+
+from functools import cache
+from math import gcd
+
+import numba
+import numpy as np
+
+from v1lib.lanes import (
+    broadcast,
+    get,
+    load,
+    multiply_add,
+    put,
+    rectify,
+    registers,
+    running_maximum,
+    store,
+    where_equal,
+)
+
+WIDEST = 16  # lanes: one 512-bit register, two of 256 bits
+NARROWEST = 4
+ACCUMULATORS = (
+    16  # vectors summed at once: enough to hide the latency of an addition, few enough not to spill
+)
+LARGEST_OFFSET = 2**24  # window offsets are kept as float32, exact below this
+
+_compiled = numba.njit(boundscheck=False, error_model="numpy", nogil=True)
+
+
+def supports(shape):
+    """Whether the kernels can do a layer: filters a multiple of 4, images below 2**24 values."""
+    image_size = shape.height * shape.width * shape.channels
+    return shape.filters % NARROWEST == 0 and image_size < LARGEST_OFFSET
+
+
+def patch_row(shape):
+    """Values in a row of a patch (kernel x channels), filled up to whole vectors."""
+    row, lanes = shape.kernel * shape.channels, _patch_lanes(shape)
+    return -(-row // lanes) * lanes
+
+
+def _patch_lanes(shape):
+    row = shape.kernel * shape.channels
+    for lanes in (WIDEST, 8, NARROWEST):
+        if row % lanes == 0:
+            return lanes
+    return min((lanes for lanes in (NARROWEST, 8) if lanes >= row), default=WIDEST)
+
+
+@cache
+def forward_kernel(shape):
+    """Kernel (stimuli, taps, bias, convolved, pooled, offsets, n_images) -> None for one layer.
+
+    taps: weights as (kernel, kernel, channels, filters). convolved: scratch for one image (rows,
+    columns, filters). Written: pooled and offsets (n_images, rows, columns, filters); an offset
+    says where in the input, counted from the first patch of the window, the patch of the (first)
+    maximum starts.
+    """
+    convolve, pool = _convolve_kernel(shape), _pool_kernel(shape)
+    image_size = shape.height * shape.width * shape.channels
+    pooled_size = shape.pooled[0] * shape.pooled[1] * shape.filters
+
+    @_compiled
+    def forward(stimuli, taps, bias, convolved, pooled, offsets, n_images):
+        for image in range(n_images):
+            convolve(stimuli, image * image_size, taps, bias, convolved)
+            pool(convolved, pooled, offsets, image * pooled_size)
+
+    return forward
+
+
+def _convolve_kernel(shape):
+    """One image: a few neighbouring pixels of a row times all filters are summed in registers."""
+    channels, filters, kernel, width = shape.channels, shape.filters, shape.kernel, shape.width
+    rows, columns = shape.convolved
+    lanes = gcd(filters, WIDEST)
+    group = min(filters // lanes, 2)  # vectors of filters summed at once
+    while (filters // lanes) % group:
+        group -= 1
+    blocks = -(-columns * group // ACCUMULATORS)
+    pixels = -(-columns // blocks)
+    sums_at_once, row = pixels * group, kernel * channels
+
+    @_compiled
+    def convolve(stimuli, image, taps, bias, convolved):
+        sums = registers(sums_at_once, lanes)
+        for first in range(0, filters, group * lanes):
+            for y in range(rows):
+                for block in range(blocks):
+                    # The last block is moved back to end with the row; it repeats some pixels.
+                    x = min(block * pixels, columns - pixels)
+                    for v in range(group):
+                        for p in range(pixels):
+                            put(sums, p * group + v, load(bias, first + v * lanes, lanes))
+                    for dy in range(kernel):
+                        at = image + ((y + dy) * width + x) * channels
+                        tap = dy * row * filters + first
+                        for _ in range(row):
+                            for v in range(group):
+                                weight = load(taps, tap + v * lanes, lanes)
+                                for p in range(pixels):
+                                    value = broadcast(stimuli[at + p * channels], lanes)
+                                    i = p * group + v
+                                    put(sums, i, multiply_add(value, weight, get(sums, i)))
+                            at += 1
+                            tap += filters
+                    to = (y * columns + x) * filters + first
+                    for p in range(pixels):
+                        for v in range(group):
+                            store(convolved, to + p * filters + v * lanes, get(sums, p * group + v))
+
+    return convolve
+
+
+def _pool_kernel(shape):
+    """One image: window maximum, its place (of equal ones the first, as in PyTorch), ReLU."""
+    filters, window, stride = shape.filters, shape.pool_kernel, shape.pool_stride
+    columns = shape.convolved[1]
+    pooled_rows, pooled_columns = shape.pooled
+    lanes = gcd(filters, WIDEST)
+    input_row, channels = shape.width * shape.channels, shape.channels
+
+    @_compiled
+    def pool(convolved, pooled, offsets, image):
+        for y in range(pooled_rows):
+            for x in range(pooled_columns):
+                for first in range(0, filters, lanes):
+                    corner = (y * columns + x) * stride * filters + first
+                    best = load(convolved, corner, lanes)
+                    for t in range(1, window * window):
+                        at = corner + ((t // window) * columns + t % window) * filters
+                        best = running_maximum(best, load(convolved, at, lanes))
+                    where = broadcast(np.float32(0), lanes)
+                    for back in range(window * window):
+                        # From the last to the first, so that the first of equal maxima is kept.
+                        t = window * window - 1 - back
+                        dy, dx = t // window, t % window
+                        at = corner + (dy * columns + dx) * filters
+                        offset = broadcast(np.float32(dy * input_row + dx * channels), lanes)
+                        where = where_equal(load(convolved, at, lanes), best, offset, where)
+                    to = image + (y * pooled_columns + x) * filters + first
+                    store(pooled, to, rectify(best))
+                    store(offsets, to, where)
+
+    return pool
+
+
+@cache
+def backward_kernel(shape, *, with_input):
+    """Kernel that turns the gradient of the pooled output into those of weight, bias and input.
+
+    Arguments (gradient, pooled, offsets, stimuli, weight, weight_gradient, bias_gradient,
+    input_gradient, n_images). gradient, pooled, offsets: (n_images, rows, columns, filters).
+    weight and weight_gradient: (filters, kernel, patch_row); the weight gradient is added to, and
+    beyond its kernel x channels values a row of it is meaningless. stimuli and input_gradient have
+    that many values too many at their end. input_gradient is overwritten; it is not touched
+    without `with_input`.
+    """
+    filters, kernel, filled = shape.filters, shape.kernel, patch_row(shape)
+    pooled_rows, pooled_columns = shape.pooled
+    lanes = _patch_lanes(shape)
+    row_vectors = filled // lanes
+    vectors = kernel * row_vectors
+    input_row = shape.width * shape.channels
+    image_size, slack = shape.height * input_row, filled - kernel * shape.channels
+    step_y, step_x = shape.pool_stride * input_row, shape.pool_stride * shape.channels
+
+    @_compiled
+    def backward(
+        gradient,
+        pooled,
+        offsets,
+        stimuli,
+        weight,
+        weight_gradient,
+        bias_gradient,
+        input_gradient,
+        n_images,
+    ):
+        weights, sums = registers(vectors, lanes), registers(vectors, lanes)
+        for image in range(n_images):
+            if with_input:
+                for i in range(image * image_size, (image + 1) * image_size + slack):
+                    input_gradient[i] = 0
+            for c in range(filters):
+                bias_sum = np.float32(0)
+                for v in range(vectors):
+                    put(sums, v, load(weight_gradient, (c * vectors + v) * lanes, lanes))
+                    if with_input:
+                        put(weights, v, load(weight, (c * vectors + v) * lanes, lanes))
+                unit = image * pooled_rows * pooled_columns * filters + c
+                for y in range(pooled_rows):
+                    corner = image * image_size + y * step_y
+                    for _ in range(pooled_columns):
+                        g = gradient[unit]
+                        # Written so that NaN passes: a diverged run must not look healthy.
+                        if g != 0 and not pooled[unit] <= 0:
+                            bias_sum += g
+                            patch = corner + int(offsets[unit])
+                            factor = broadcast(g, lanes)
+                            for v in range(vectors):
+                                at = patch + (v // row_vectors) * input_row
+                                at += (v % row_vectors) * lanes
+                                seen = load(stimuli, at, lanes)
+                                put(sums, v, multiply_add(factor, seen, get(sums, v)))
+                                if with_input:
+                                    so_far = load(input_gradient, at, lanes)
+                                    total = multiply_add(factor, get(weights, v), so_far)
+                                    store(input_gradient, at, total)
+                        unit += filters
+                        corner += step_x
+                for v in range(vectors):
+                    store(weight_gradient, (c * vectors + v) * lanes, get(sums, v))
+                bias_gradient[c] += bias_sum
+
+    return backward
