@@ -9,7 +9,6 @@ from v1lib.device import choose_device
 from v1lib.files import sha256_of, write_json
 from v1lib.histories import write_history
 from v1lib.recording import load_recording
-from v1lib.training_state import ResumeFile
 from v1lib.runs import (
     environment_of,
     initial_model,
@@ -20,6 +19,7 @@ from v1lib.runs import (
 )
 from v1lib.steps import Gpu, Input, Output, Threads
 from v1lib.training import Run, fit
+from v1lib.training_state import ResumeFile
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def main(
         | peak_memory_mb(device)
         for plan, result in zip(plans, results, strict=True)
     ]
-    write_json(record, records)
+    write_json(records, record)
     resume.remove()
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from v1lib.models import build_model
 from v1lib.models.kindel2019 import cnn
 from v1lib.recording import RecordingInfo
@@ -153,9 +154,10 @@ def test_initial_weights_have_the_statistics_of_the_original(golden):
         if name.endswith("bias"):
             assert (ours[name] == 0).all()
             continue
+        bound = ours[name].abs().max().item()
+        assert bound == pytest.approx(value.abs().max().item(), rel=0.1)
         if value.numel() > 1000:
             assert ours[name].std().item() == pytest.approx(value.std().item(), rel=0.03)
-        assert ours[name].abs().max().item() == pytest.approx(value.abs().max().item(), rel=0.05)
 
 
 def test_parameters_of_the_paper_and_of_the_first_version():

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from v1lib.correlation import correlation
-from v1lib.training_state import ResumeFile
 from v1lib.runs import RunPlan, RunResult
 from v1lib.splits import SPLIT_CODES
 from v1lib.stacking import Stack
+from v1lib.training_state import ResumeFile
 
 log = logging.getLogger(__name__)
 
