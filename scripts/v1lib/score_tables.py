@@ -1,0 +1,250 @@
+"""Tables of scores: read them, average them over seeds, summarise them over neurons.
+
+A score table has one row per dataset, model, seed, session, neuron, split and metric. Undefined
+correlations are NaN there; what a paper makes of them is an option here.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from v1lib.files import read_csv, read_json
+from v1lib.metrics import fraction_variance_explained
+from v1lib.statistics import bootstrap_interval, holm, paired_comparison, summarise
+
+SCORE_COLUMNS = (
+    *("dataset", "model", "seed", "session", "neuron"),
+    *("split", "metric", "value", "source_kind"),
+)
+NEURON_COLUMNS = (
+    *("dataset", "model", "session", "neuron", "n_seeds", "correlation", "correlation_live"),
+    *("n_undefined", "n_dead", "cc_norm_surrogate", "n_surrogate", "ceiling_surrogate"),
+    *("loss", "baseline_loss", "mean_response", "mean_rate_hz", "source_kind"),
+)
+_METRICS = (
+    *("correlation", "dead", "cc_norm_surrogate", "ceiling_surrogate"),
+    *("loss", "baseline_loss", "mean_response", "response_variance"),
+)
+_RUN = ["dataset", "model", "session", "seed"]
+_UNDEFINED = ("zero", "skip")
+
+
+def read_scores(paths: Sequence[Path]) -> pd.DataFrame:
+    """Score files of several models as one table.
+
+    Raises:
+        ValueError: a file lacks a column, or a score appears twice.
+    """
+    tables = [read_csv(path, required=SCORE_COLUMNS) for path in paths]
+    scores = pd.concat(tables, ignore_index=True)
+    key = [column for column in SCORE_COLUMNS if column not in ("value", "source_kind")]
+    twice = scores[scores.duplicated(key)]
+    if len(twice):
+        raise ValueError(
+            f"{len(twice)} scores appear twice, the first is {twice[key].iloc[0].to_dict()}; "
+            f"each model's scores belong in one of {[str(path) for path in paths]}"
+        )
+    return scores
+
+
+def read_neurons(path: Path) -> pd.DataFrame:
+    """The table of ``neuron_means`` as a step wrote it."""
+    return read_csv(path, required=NEURON_COLUMNS)
+
+
+def source_kind_of(*tables: pd.DataFrame) -> str:
+    """The one source kind of all rows, "real" or "simulated".
+
+    Raises:
+        ValueError: the tables are empty, mix both kinds or name another.
+    """
+    kinds = sorted({kind for table in tables for kind in table["source_kind"].unique()})
+    if len(kinds) != 1 or kinds[0] not in ("real", "simulated"):
+        raise ValueError(
+            f"source_kind of these rows is {kinds}: expected either real or simulated, for all"
+        )
+    return kinds[0]
+
+
+def by_run_and_neuron(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row per run (dataset, model, session, seed) and neuron, one column per metric.
+
+    Raises:
+        ValueError: a metric is missing.
+    """
+    test = scores[scores["split"] == "test"]
+    key = [*_RUN, "neuron", "source_kind"]
+    # not pivot_table: it drops what is NaN
+    wide = test.pivot(index=key, columns="metric", values="value")  # noqa: PD010
+    missing = [metric for metric in _METRICS if metric not in wide.columns]
+    if missing:
+        raise ValueError(f"the scores have no metric {missing}; they have {sorted(wide.columns)}")
+    return wide.reset_index().rename_axis(columns=None)
+
+
+def neuron_means(
+    scores: pd.DataFrame, *, response_window_s: float, undefined_correlation: str
+) -> pd.DataFrame:
+    """Means over the seeds (random splits) of each neuron: one row per model and neuron.
+
+    Args:
+        scores: rows of ``SCORE_COLUMNS``.
+        response_window_s: length of the counting window (s), turns counts into rates.
+        undefined_correlation: what a correlation counts that is undefined because the prediction or
+            the response is constant: "zero" as in Kindel et al. 2019 (runnet.py), or "skip".
+
+    Returns:
+        Columns of ``NEURON_COLUMNS``: ``correlation_live`` averages the seeds in which the output
+        was not dead; ``n_undefined``, ``n_dead``, ``n_surrogate`` count seeds;
+        ``cc_norm_surrogate`` averages the seeds in which it is defined.
+
+    Raises:
+        ValueError: unknown option, window not positive, or a metric is missing.
+    """
+    if undefined_correlation not in _UNDEFINED:
+        raise ValueError(
+            f"undefined_correlation is {undefined_correlation!r}, allowed: {_UNDEFINED}"
+        )
+    if not response_window_s > 0:
+        raise ValueError(f"response_window_s is {response_window_s}, must be above 0")
+    runs = by_run_and_neuron(scores)
+    runs["n_undefined"] = runs["correlation"].isna()
+    runs["correlation_live"] = runs["correlation"].where(runs["dead"] == 0)
+    if undefined_correlation == "zero":
+        runs["correlation"] = runs["correlation"].fillna(0.0)
+    groups = runs.groupby(["dataset", "model", "session", "neuron", "source_kind"], sort=False)
+    means = groups[
+        [
+            *("correlation", "correlation_live", "cc_norm_surrogate", "ceiling_surrogate"),
+            *("loss", "baseline_loss", "mean_response"),
+        ]
+    ].mean()
+    means["n_seeds"] = groups.size()
+    means["n_undefined"] = groups["n_undefined"].sum().astype(int)
+    means["n_dead"] = groups["dead"].sum().astype(int)
+    means["n_surrogate"] = groups["cc_norm_surrogate"].count()
+    means["mean_rate_hz"] = means["mean_response"] / response_window_s
+    return means.reset_index()[list(NEURON_COLUMNS)]
+
+
+def choose(table: pd.DataFrame, model: str, sessions: Sequence[str]) -> pd.DataFrame:
+    """Rows of one model and of the sessions named.
+
+    Raises:
+        ValueError: the table has no row of that model or of one of the sessions, or the rows belong
+            to several data sets.
+    """
+    chosen = table[(table["model"] == model) & table["session"].isin(list(sessions))]
+    missing = [session for session in sessions if session not in set(chosen["session"])]
+    if missing or chosen.empty:
+        raise ValueError(
+            f"no scores of model {model!r} in session {missing or list(sessions)}; there are "
+            f"models {sorted(table['model'].unique())}, "
+            f"sessions {sorted(table['session'].unique())}"
+        )
+    datasets = sorted(chosen["dataset"].unique())
+    if len(datasets) > 1:
+        raise ValueError(f"model {model!r} has scores on several data sets: {datasets}")
+    return chosen.reset_index(drop=True)
+
+
+def population_summary(neurons: pd.DataFrame) -> dict[str, float]:
+    """Results over neurons; SEM is the population standard deviation (ddof 0) over the root of n.
+
+    Args:
+        neurons: rows of ``NEURON_COLUMNS`` of one model.
+
+    Returns:
+        n_neurons, mean_r, sem_r, median_r, fve; n_live, mean_r_live, sem_r_live over neurons whose
+        output lives in at least one seed; dead_outputs per network; n_cc, mean_cc, sem_cc of the
+        Poisson surrogate of CC_norm over the neurons where it is defined.
+    """
+    summary: dict[str, float] = {"n_neurons": len(neurons)}
+    for name, column in (("r", "correlation"), ("r_live", "correlation_live")):
+        values = neurons[column].dropna()
+        summary |= {f"mean_{name}": values.mean(), f"sem_{name}": sem(values)}
+    surrogate = neurons["cc_norm_surrogate"].dropna()
+    return summary | {
+        "median_r": neurons["correlation"].median(),
+        "n_live": int(neurons["correlation_live"].notna().sum()),
+        "fve": fraction_variance_explained(neurons["loss"], neurons["baseline_loss"]),
+        "dead_outputs": float((neurons["n_dead"] / neurons["n_seeds"]).sum()),
+        "n_cc": len(surrogate),
+        "mean_cc": surrogate.mean(),
+        "sem_cc": sem(surrogate),
+    }
+
+
+def sem(values: Sequence[float]) -> float:
+    """Standard error of the mean as the published code has it: with ddof 0 (runnet.py)."""
+    return summarise(values, ddof=0).sem
+
+
+def read_runs(paths: Sequence[Path]) -> pd.DataFrame:
+    """Run records of several blocks, one row per run that ended well.
+
+    Returns:
+        The records' own fields as columns (dictionaries stay dictionaries).
+
+    Raises:
+        ValueError: no run ended well.
+    """
+    records = [record for path in paths for record in read_json(path)]
+    runs = pd.DataFrame([record for record in records if record["status"] == "ok"])
+    if runs.empty:
+        reasons = sorted({str(record.get("reason")) for record in records})
+        raise ValueError(f"no run ended well in {[str(path) for path in paths]}: {reasons}")
+    return runs
+
+
+def compare_models(
+    neurons: pd.DataFrame,
+    models: Sequence[str],
+    *,
+    reference: str,
+    sessions: Sequence[str],
+    bootstrap_seed: int,
+) -> pd.DataFrame:
+    """Every model's result, and its paired difference to a reference over the same neurons.
+
+    Returns:
+        One row per model: the columns of ``population_summary``; mean_difference (model minus
+        reference) with its 95 % bootstrap interval difference_low, difference_high;
+        median_difference, rank_biserial, n_pairs, p (Wilcoxon) and p_holm, corrected over the
+        models. NaN in the row of the reference.
+
+    Raises:
+        ValueError: a model has other neurons than the reference.
+    """
+    base = choose(neurons, reference, sessions).set_index(["session", "neuron"])
+    rows = []
+    for model in models:
+        cells = choose(neurons, model, sessions).set_index(["session", "neuron"])
+        if not cells.index.sort_values().equals(base.index.sort_values()):
+            raise ValueError(f"model {model!r} has other neurons than {reference!r}")
+        row = {"dataset": cells["dataset"].iloc[0], "model": model, **population_summary(cells)}
+        if model != reference:
+            difference = cells["correlation"] - base["correlation"].reindex(cells.index)
+            row |= _paired(difference, bootstrap_seed)
+        rows.append(row | {"source_kind": source_kind_of(cells)})
+    table = pd.DataFrame(rows)
+    for column in ("mean_difference", "difference_low", "difference_high", "p"):
+        if column not in table:
+            table[column] = float("nan")  # the reference was the only model
+    table["p_holm"] = holm(table["p"])
+    return table
+
+
+def _paired(difference: pd.Series, bootstrap_seed: int) -> dict[str, float]:
+    test = paired_comparison(difference, 0.0 * difference)
+    interval = bootstrap_interval(difference, seed=bootstrap_seed)
+    return {
+        "mean_difference": test.mean_difference,
+        "difference_low": interval.low,
+        "difference_high": interval.high,
+        "median_difference": test.median_difference,
+        "rank_biserial": test.rank_biserial,
+        "n_pairs": test.n,
+        "p": test.p,
+    }
