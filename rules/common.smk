@@ -4,10 +4,10 @@
 # outputs or parameters, so `command(step)` writes the shell line and `code(step)` lists the files
 # that decide the result. Parameters travel as JSON: wrap lists, dicts and booleans in `as_json`.
 import json
-import re
 from functools import cache
 
-SCRIPTS = os.path.join(os.path.relpath(workflow.basedir), "scripts")
+HERE = os.path.relpath(workflow.basedir)
+SCRIPTS = os.path.join(HERE, "scripts")
 ENVIRONMENT = "../envs/v1.yaml"
 
 # A step runs in the interpreter that runs Snakemake, also when that was called by its path.

@@ -1,6 +1,7 @@
 # The configuration: model entries made whole, then everything checked before any job starts.
 import ast
 import os
+import re
 import sys
 from copy import deepcopy
 from pathlib import Path
@@ -80,14 +81,22 @@ def seeds_per_job(settings, model):
     return sizes.get(model, sizes["default"])
 
 
+def explained(error):
+    """Where a mistake is, what it is, and what to write instead where that is known."""
+    place = ".".join(map(str, error.absolute_path)) or "top level"
+    hint = ""
+    if error.validator == "type" and re.fullmatch(r"[-+.\d]+e[-+\d]+", str(error.instance)):
+        hint = "; YAML reads this as text, write a point and a sign as in 1.0e+5"
+    if error.validator == "additionalProperties" and "properties" in error.schema:
+        hint = f"; allowed are {', '.join(sorted(error.schema['properties']))}"
+    return f"{place}: {error.message}{hint}"
+
+
 def checked(settings):
     """The configuration, whole; or one error that lists every mistake in it."""
     schema = yaml.safe_load((BASE / "config.schema.yaml").read_text())
     errors = jsonschema.Draft202012Validator(schema).iter_errors(settings)
-    mistakes = [
-        f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message}"
-        for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
-    ]
+    mistakes = sorted(explained(error) for error in errors)
     if not mistakes:
         models = settings["models"]
         settings["models"] = {name: whole_model(name, models) for name in models}

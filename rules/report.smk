@@ -1,0 +1,60 @@
+# What all papers share at the end: published beside measured, and every claim with its verdict.
+
+
+rule compare_with_paper:
+    input:
+        published=f"{HERE}/report/published_values.csv",
+        measured=[f"results/{paper}/measured.csv" for paper in config["papers"]],
+        code=code("tables.compare_with_paper"),
+    output:
+        comparison=report(
+            "results/comparison.csv",
+            caption="../report/comparison.rst",
+            category="All papers",
+            labels={"table": "published beside measured"},
+        ),
+        markdown="results/comparison.md",
+    log:
+        "logs/compare_with_paper.log",
+    benchmark:
+        "logs/benchmarks/compare_with_paper.tsv"
+    conda:
+        ENVIRONMENT
+    localrule: True
+    resources:
+        mem_mb=500,
+        runtime=5,
+    shell:
+        command("tables.compare_with_paper")
+
+
+rule collect_claims:
+    input:
+        claims=[f"results/{paper}/claims.csv" for paper in config["papers"]],
+        code=code("tables.collect_claims"),
+    output:
+        collected=report(
+            "results/claims.csv",
+            caption="../report/claims.rst",
+            category="All papers",
+            labels={"table": "claims and verdicts"},
+        ),
+    log:
+        "logs/collect_claims.log",
+    benchmark:
+        "logs/benchmarks/collect_claims.tsv"
+    conda:
+        ENVIRONMENT
+    localrule: True
+    resources:
+        mem_mb=500,
+        runtime=5,
+    shell:
+        command("tables.collect_claims")
+
+
+rule report_all:
+    localrule: True
+    input:
+        rules.compare_with_paper.output,
+        rules.collect_claims.output,
