@@ -207,7 +207,7 @@ def _append(answer: requests.Response, partial: Partial, total: int | None) -> N
                 handle.write(chunk)
                 bar.update(len(chunk))
     except HTTPError as error:
-        raise _BrokenOff(str(error)) from error
+        raise _BrokenOff(error.args[0] if error.args else error) from error
     except WrongSize:
         partial.remove()
         raise
