@@ -18,15 +18,17 @@ import numba
 import numpy as np
 
 from v1lib.lanes import (
+    add,
     broadcast,
     get,
+    larger,
     load,
     multiply_add,
     put,
-    rectify,
     registers,
-    running_maximum,
     store,
+    unless_nan,
+    where_at_most,
     where_equal,
 )
 
@@ -67,7 +69,7 @@ def forward_kernel(shape):
     taps: weights as (kernel, kernel, channels, filters). convolved: scratch for one image (rows,
     columns, filters). Written: pooled and offsets (n_images, rows, columns, filters); an offset
     says where in the input, counted from the first patch of the window, the patch of the (first)
-    maximum starts.
+    maximum starts, and is negative where ReLU lets nothing pass.
     """
     convolve, pool = _convolve_kernel(shape), _pool_kernel(shape)
     image_size = shape.height * shape.width * shape.channels
@@ -135,15 +137,20 @@ def _pool_kernel(shape):
 
     @_compiled
     def pool(convolved, pooled, offsets, image):
+        zero = broadcast(np.float32(0), lanes)
+        no_patch = broadcast(np.float32(-1), lanes)
         for y in range(pooled_rows):
             for x in range(pooled_columns):
                 for first in range(0, filters, lanes):
                     corner = (y * columns + x) * stride * filters + first
                     best = load(convolved, corner, lanes)
+                    # NaN where a member of the window is: far cheaper than asking each of them.
+                    total = best
                     for t in range(1, window * window):
                         at = corner + ((t // window) * columns + t % window) * filters
-                        best = running_maximum(best, load(convolved, at, lanes))
-                    where = broadcast(np.float32(0), lanes)
+                        value = load(convolved, at, lanes)
+                        best, total = larger(best, value), add(total, value)
+                    where = zero
                     for back in range(window * window):
                         # From the last to the first, so that the first of equal maxima is kept.
                         t = window * window - 1 - back
@@ -152,8 +159,9 @@ def _pool_kernel(shape):
                         offset = broadcast(np.float32(dy * input_row + dx * channels), lanes)
                         where = where_equal(load(convolved, at, lanes), best, offset, where)
                     to = image + (y * pooled_columns + x) * filters + first
-                    store(pooled, to, rectify(best))
-                    store(offsets, to, where)
+                    rectified = where_at_most(best, zero, zero, best)
+                    store(pooled, to, unless_nan(rectified, total))
+                    store(offsets, to, where_at_most(best, zero, no_patch, where))
 
     return pool
 
@@ -162,12 +170,11 @@ def _pool_kernel(shape):
 def backward_kernel(shape, *, with_input):
     """Kernel that turns the gradient of the pooled output into those of weight, bias and input.
 
-    Arguments (gradient, pooled, offsets, stimuli, weight, weight_gradient, bias_gradient,
-    input_gradient, n_images). gradient, pooled, offsets: (n_images, rows, columns, filters).
-    weight and weight_gradient: (filters, kernel, patch_row); the weight gradient is added to, and
-    beyond its kernel x channels values a row of it is meaningless. stimuli and input_gradient have
-    that many values too many at their end. input_gradient is overwritten; it is not touched
-    without `with_input`.
+    Arguments (gradient, offsets, stimuli, weight, weight_gradient, bias_gradient, input_gradient,
+    n_images). gradient and offsets: (n_images, rows, columns, filters). weight and weight_gradient:
+    (filters, kernel, patch_row); the weight gradient is added to, and beyond its kernel x channels
+    values a row of it is meaningless. stimuli and input_gradient have that many values too many at
+    their end. input_gradient is overwritten; it is not touched without `with_input`.
     """
     filters, kernel, filled = shape.filters, shape.kernel, patch_row(shape)
     pooled_rows, pooled_columns = shape.pooled
@@ -181,7 +188,6 @@ def backward_kernel(shape, *, with_input):
     @_compiled
     def backward(
         gradient,
-        pooled,
         offsets,
         stimuli,
         weight,
@@ -206,10 +212,10 @@ def backward_kernel(shape, *, with_input):
                     corner = image * image_size + y * step_y
                     for _ in range(pooled_columns):
                         g = gradient[unit]
-                        # Written so that NaN passes: a diverged run must not look healthy.
-                        if g != 0 and not pooled[unit] <= 0:
+                        offset = offsets[unit]
+                        if g != 0 and offset >= 0:
                             bias_sum += g
-                            patch = corner + int(offsets[unit])
+                            patch = corner + int(offset)
                             factor = broadcast(g, lanes)
                             for v in range(vectors):
                                 at = patch + (v // row_vectors) * input_row

@@ -108,16 +108,34 @@ def multiply_add(typing, a, b, c):
 
 
 @intrinsic
-def running_maximum(typing, best, value):
-    """The larger value, as max pooling updates it: a NaN wins and stays."""
+def add(typing, a, b):
+    """a + b."""
 
     def generate(context, builder, signature, arguments):
-        best, value = arguments
-        larger = builder.fcmp_ordered(">", value, best)
-        is_nan = builder.fcmp_unordered("uno", value, value)
-        return builder.select(builder.or_(larger, is_nan), value, best)
+        return builder.fadd(*arguments)
 
-    return best(best, best), generate
+    return a(a, a), generate
+
+
+@intrinsic
+def larger(typing, a, b):
+    """The larger of a and b; of the two, a where one is NaN."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered(">", *reversed(arguments)), *reversed(arguments))
+
+    return a(a, a), generate
+
+
+@intrinsic
+def unless_nan(typing, lanes, tested):
+    """The lanes, NaN where `tested` is NaN."""
+
+    def generate(context, builder, signature, arguments):
+        lanes, tested = arguments
+        return builder.select(builder.fcmp_unordered("uno", tested, tested), tested, lanes)
+
+    return lanes(lanes, lanes), generate
 
 
 @intrinsic
@@ -132,15 +150,14 @@ def where_equal(typing, a, b, yes, no):
 
 
 @intrinsic
-def rectify(typing, lanes):
-    """Negative lanes become 0, NaN stays NaN."""
+def where_at_most(typing, a, b, yes, no):
+    """Lanes of `yes` where a <= b, of `no` elsewhere; NaN is at most nothing."""
 
     def generate(context, builder, signature, arguments):
-        zero = ir.Constant(arguments[0].type, None)
-        negative = builder.fcmp_ordered("<", arguments[0], zero)
-        return builder.select(negative, zero, arguments[0])
+        at_most = builder.fcmp_ordered("<=", *arguments[:2])
+        return builder.select(at_most, *arguments[2:])
 
-    return lanes(lanes), generate
+    return a(a, a, a, a), generate
 
 
 @intrinsic(prefer_literal=True)

@@ -154,13 +154,13 @@ class _FusedLayer(torch.autograd.Function):
         arrays = map(_flat, (images, taps, bias, convolved, pooled, offsets))
         convolution_kernels.forward_kernel(shape)(*arrays, len(images))
         ctx.shape = shape
-        ctx.save_for_backward(images, weight, pooled, offsets)
+        ctx.save_for_backward(images, weight, offsets)
         return pooled.permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple:
-        images, weight, pooled, offsets = ctx.saved_tensors
+        images, weight, offsets = ctx.saved_tensors
         shape, with_input = ctx.shape, ctx.needs_input_grad[0]
         row, filled = shape.kernel * shape.channels, convolution_kernels.patch_row(shape)
         slack = filled - row
@@ -174,7 +174,7 @@ class _FusedLayer(torch.autograd.Function):
             _flat,
             (
                 gradient.permute(0, 2, 3, 1).contiguous(),
-                *(pooled, offsets, seen, rows),
+                *(offsets, seen, rows),
                 *(rows_gradient, bias_gradient, images_gradient),
             ),
         )
