@@ -111,7 +111,7 @@ def run_records(
         "hidden_units": 300,
         "dropout_keep": 0.65,
     }
-    training = {"learning_rate": 1e-4, "max_steps": 60000, "batch_size": 50}
+    training = {"learning_rate": 1e-4, "max_steps": 60000, "batch_size": 50, "alphas": [1e5]}
     return [
         {
             "dataset": "kindel2019",

@@ -9,6 +9,10 @@ from v1lib.score_tables import choose, read_neurons, sem, source_kind_of
 from v1lib.steps import Input, Output
 
 _ORIENTATION = ("session", "neuron", "orientation_selectivity", "source_kind")
+_QUANTITIES = {
+    "correlation": "r (evaluation images)",
+    "cc_norm_surrogate": "CC$_{norm}$, Poisson surrogate",
+}
 
 
 def main(
@@ -22,48 +26,50 @@ def main(
     sessions: list,
     selective_from: float,
 ) -> None:
-    """r against orientation selectivity (1 - circular variance) of measured grating responses.
+    """Prediction against orientation selectivity (1 - circular variance) of grating responses.
 
-    One dot per neuron; mean ± SEM of r below ``selective_from`` and from there on.
+    ``orientation`` has one row per neuron (session, neuron, orientation_selectivity). One dot per
+    neuron; mean ± SEM below ``selective_from`` and from there on.
     """
     cells = choose(read_neurons(neurons), model, sessions)
-    points = selectivity(cells, read_csv(orientation, required=_ORIENTATION), selective_from)
+    indices = read_csv(orientation, required=_ORIENTATION)
+    kind = source_kind_of(cells, indices)
+    drawn = [groups_of(cells, indices, quantity, selective_from) for quantity in _QUANTITIES]
     with plotting.style():
-        page = plotting.new_figure(plotting.COLUMN_CM, 6.8)
-        ax = plotting.panels(page, 1, 1)[0]
-        _draw(ax, points, plotting.looks([model])[model].colour, selective_from)
-    plotting.save_figure(page, figure, pdf, source_kind_of(points))
-    write_csv(points, table)
+        page = plotting.new_figure(plotting.WIDE_CM, 6.8)
+        for ax, points in zip(plotting.panels(page, 1, 2), drawn, strict=True):
+            _draw(ax, points, plotting.looks([model])[model].colour, selective_from)
+    plotting.save_figure(page, figure, pdf, kind)
+    write_csv(pd.concat(drawn), table)
 
 
-def selectivity(
-    cells: pd.DataFrame, orientation: pd.DataFrame, selective_from: float
+def groups_of(
+    cells: pd.DataFrame, indices: pd.DataFrame, quantity: str, selective_from: float
 ) -> pd.DataFrame:
-    """Neurons with a selectivity index, and mean and SEM of r of their group.
+    """Neurons with a selectivity index, their value, and mean, SEM and n of their group.
 
     Raises:
-        ValueError: no neuron has both a correlation and an index, or the two tables are of
-            different source kinds.
+        ValueError: no neuron has both a value and an index.
     """
-    source_kind_of(cells, orientation)
-    columns = list(_ORIENTATION[:3])
-    points = cells.merge(orientation[columns], on=["session", "neuron"], validate="one_to_one")
-    points = points.dropna(subset=["orientation_selectivity", "correlation"])
+    key = ["session", "neuron"]
+    points = cells.merge(indices[[*key, "orientation_selectivity"]], on=key, validate="one_to_one")
+    points = points.rename(columns={quantity: "value"}).assign(quantity=quantity)
+    points = points.dropna(subset=["orientation_selectivity", "value"])
     if points.empty:
-        raise ValueError("no neuron has both a correlation and an orientation selectivity")
+        raise ValueError(f"no neuron has both {quantity} and an orientation selectivity")
     points["selective"] = (points["orientation_selectivity"] >= selective_from).astype(int)
-    groups = points.groupby("selective")["correlation"]
+    groups = points.groupby("selective")["value"]
     points["group_mean"] = groups.transform("mean")
     points["group_sem"] = groups.transform(sem)
     points["group_n"] = groups.transform("size")
-    shown = [*columns, "correlation", "selective", "group_mean", "group_sem", "group_n"]
-    return points[["dataset", "model", *shown, "source_kind"]]
+    columns = ["quantity", "dataset", "model", *key, "orientation_selectivity", "value"]
+    return points[[*columns, "selective", "group_mean", "group_sem", "group_n", "source_kind"]]
 
 
 def _draw(ax: Axes, points: pd.DataFrame, colour: str, selective_from: float) -> None:
     ax.scatter(
         points["orientation_selectivity"],
-        points["correlation"],
+        points["value"],
         s=plotting.dot_area(len(points)),
         color=colour,
         alpha=0.55,
@@ -81,5 +87,6 @@ def _draw(ax: Axes, points: pd.DataFrame, colour: str, selective_from: float) ->
         name = f"from {selective_from:g}" if selective else f"below {selective_from:g}"
         words.append(f"{name}: mean {mean:.3f} ± {error:.3f} (SEM), n = {n:.0f}")
     ax.set(xlabel="orientation selectivity index (1 − circular variance)", xlim=(0, 1))
-    ax.set(ylabel="r (evaluation images)", ylim=(min(-0.1, points["correlation"].min() - 0.05), 1))
+    ax.set_ylim(min(-0.1, points["value"].min() - 0.05), 1.02)
+    ax.set_ylabel(_QUANTITIES[points["quantity"].iloc[0]])
     ax.set_title("\n".join(words))

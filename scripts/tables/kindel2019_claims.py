@@ -1,0 +1,238 @@
+"""The claims of Kindel et al. 2019 as rows: effect, interval, p and verdict."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from v1lib.claims import CLAIM_COLUMNS, Claim
+from v1lib.comparison import PUBLISHED_COLUMNS
+from v1lib.files import read_csv, read_npz, write_csv
+from v1lib.score_tables import choose, compare_models, read_neurons, source_kind_of
+from v1lib.statistics import (
+    Interval,
+    bootstrap_interval,
+    claim_verdict,
+    paired_comparison,
+    summarise,
+)
+from v1lib.steps import Input, Output
+
+_PAPER = "kindel2019"
+_SURROGATE = "CC_norm is its Poisson surrogate"
+_ORIENTATION = ("quantity", "session", "neuron", "value", "selective", "source_kind")
+_NEAR_SHARE = "kindel2019.claim.percent_near_limit"
+
+
+def main(
+    *,
+    neurons: Input,
+    orientation: Input,
+    preferred_images: Input,
+    published: Input,
+    claims: Output,
+    model: str,
+    benchmarks: list,
+    sessions: list,
+    thresholds: dict,
+    bootstrap_seed: int,
+) -> None:
+    """From results per neuron, figure K11's table and preferred images to the rows C1 to C6.
+
+    ``thresholds``: high_correlation (CC_norm from which C1 and C3 call a prediction good),
+    active_rate_hz (C2), near_ceiling (C5). ``published`` has the share that C5 is tested against.
+    """
+    values = read_csv(published, required=PUBLISHED_COLUMNS).set_index("id")["value"]
+    table = read_neurons(neurons)
+    cells = choose(table, model, sessions)
+    rows = [
+        all_neurons(cells, thresholds, bootstrap_seed),
+        active_neurons(cells, thresholds, bootstrap_seed),
+        orientation_groups(
+            read_csv(orientation, required=_ORIENTATION), thresholds, bootstrap_seed
+        ),
+        against_benchmarks(table, (model, *benchmarks), sessions, bootstrap_seed),
+        near_the_limit(cells, thresholds, values[_NEAR_SHARE] / 100),
+        preferred(
+            read_npz(preferred_images, required=("stability", "source_kind")), bootstrap_seed
+        ),
+    ]
+    write_csv(pd.DataFrame([asdict(row) for row in rows], columns=list(CLAIM_COLUMNS)), claims)
+
+
+def all_neurons(cells: pd.DataFrame, thresholds: dict, seed: int) -> Claim:
+    """C1: mean CC_norm over all neurons, without any selection."""
+    values = cells["cc_norm_surrogate"].dropna()
+    interval = bootstrap_interval(values, seed=seed)
+    r = summarise(cells["correlation"], ddof=0)
+    return Claim(
+        paper=_PAPER,
+        claim="C1",
+        text=f"over {len(cells)} neurons, none left out, predicted and measured rates correlate",
+        statistic=f"mean CC_norm above {thresholds['high_correlation']:g}; bootstrap over neurons; "
+        "p: Wilcoxon, r above or below 0",
+        n=len(values),
+        effect=values.mean(),
+        low=interval.low,
+        high=interval.high,
+        p=paired_comparison(cells["correlation"], 0 * cells["correlation"]).p,
+        verdict=claim_verdict(interval, above=thresholds["high_correlation"]),
+        source_kind=source_kind_of(cells),
+        note=f"{_SURROGATE}, undefined for {len(cells) - len(values)} neurons; plain r, which the "
+        f"noise of the responses lowers, {r.mean:.3f} ± {r.sem:.3f} (SEM) over {r.n}",
+    )
+
+
+def active_neurons(cells: pd.DataFrame, thresholds: dict, seed: int) -> Claim:
+    """C2: neurons above the rate threshold are predicted better than the others."""
+    rate = thresholds["active_rate_hz"]
+    active = cells["mean_rate_hz"] > rate
+    groups = [cells.loc[rows, "correlation"] for rows in (active, ~active)]
+    interval = difference_interval(*groups, seed=seed)
+    return Claim(
+        paper=_PAPER,
+        claim="C2",
+        text=f"neurons above {rate:g} Hz are predicted better",
+        statistic="mean r of active minus others; bootstrap over neurons; p: Mann-Whitney U",
+        n=len(cells),
+        effect=groups[0].mean() - groups[1].mean(),
+        low=interval.low,
+        high=interval.high,
+        p=_mann_whitney(*groups),
+        verdict=claim_verdict(interval, above=0.0),
+        source_kind=source_kind_of(cells),
+        note=f"{active.sum()} active neurons, mean r {groups[0].mean():.3f}; "
+        f"{(~active).sum()} others, mean r {groups[1].mean():.3f}",
+    )
+
+
+def orientation_groups(points: pd.DataFrame, thresholds: dict, seed: int) -> Claim:
+    """C3: orientation-selective and other neurons are both predicted well."""
+    points = points[points["quantity"] == "cc_norm_surrogate"]
+    groups = [points.loc[points["selective"] == which, "value"] for which in (1, 0)]
+    means = [bootstrap_interval(group, seed=seed) for group in groups]
+    difference = difference_interval(*groups, seed=seed)
+    verdicts = [claim_verdict(each, above=thresholds["high_correlation"]) for each in means]
+    return Claim(
+        paper=_PAPER,
+        claim="C3",
+        text="orientation-selective and other neurons are both predicted well",
+        statistic=f"verdict: mean CC_norm above {thresholds['high_correlation']:g} in both groups; "
+        "effect: selective minus others; bootstrap over neurons; p: Mann-Whitney U",
+        n=len(points),
+        effect=groups[0].mean() - groups[1].mean(),
+        low=difference.low,
+        high=difference.high,
+        p=_mann_whitney(*groups),
+        verdict=_weakest(verdicts),
+        source_kind=source_kind_of(points),
+        note=f"{_SURROGATE}; {groups[0].mean():.3f} (selective, n = {len(groups[0])}) and "
+        f"{groups[1].mean():.3f} (others, n = {len(groups[1])}); needs responses to gratings, "
+        "which the published archive does not have",
+    )
+
+
+def against_benchmarks(
+    table: pd.DataFrame, models: Sequence[str], sessions: list, seed: int
+) -> Claim:
+    """C4: the CNN predicts better than every benchmark; the row is of the strongest of them."""
+    reference, *others = models
+    compared = compare_models(
+        table, others, reference=reference, sessions=sessions, bootstrap_seed=seed
+    )
+    strongest = compared.loc[compared["mean_difference"].idxmax()]
+    interval = Interval(-strongest["difference_high"], -strongest["difference_low"])
+    return Claim(
+        paper=_PAPER,
+        claim="C4",
+        text=f"the CNN predicts better than each of {len(others)} benchmark models",
+        statistic=f"mean paired difference of r, {reference} minus {strongest['model']}; bootstrap "
+        "over neurons; p: largest of all benchmarks, Wilcoxon, Holm-corrected",
+        n=int(strongest["n_pairs"]),
+        effect=-strongest["mean_difference"],
+        low=interval.low,
+        high=interval.high,
+        p=compared["p_holm"].max(),
+        verdict=claim_verdict(interval, above=0.0),
+        source_kind=source_kind_of(compared),
+        note="; ".join(
+            f"{row['model']} {-row['mean_difference']:+.3f}" for row in compared.to_dict("records")
+        ),
+    )
+
+
+def near_the_limit(cells: pd.DataFrame, thresholds: dict, published: float) -> Claim:
+    """C5 (preprint): a share of the neurons lies within 10 % of their limit.
+
+    Raises:
+        ValueError: no neuron has a surrogate of its limit.
+    """
+    near = cells["cc_norm_surrogate"].dropna() >= thresholds["near_ceiling"]
+    if near.empty:
+        raise ValueError("no neuron has a Poisson surrogate of CC_norm: all are silent or noise")
+    test = stats.binomtest(int(near.sum()), len(near), published)
+    interval = test.proportion_ci(0.95, method="wilson")
+    inside = interval.low <= published <= interval.high
+    verdict = "contradicted" if not inside else "supported" if interval.low > 0 else "undecided"
+    return Claim(
+        paper=_PAPER,
+        claim="C5",
+        text=f"{published:.0%} of the neurons are within 10 % of their limit (preprint)",
+        statistic=f"share with CC_norm of {thresholds['near_ceiling']:g} or more; Wilson interval: "
+        f"supported if it holds {published:g} and not 0; p: binomial",
+        n=len(near),
+        effect=near.mean(),
+        low=interval.low,
+        high=interval.high,
+        p=test.pvalue,
+        verdict=verdict,
+        source_kind=source_kind_of(cells),
+        note=f"{_SURROGATE}; the preprint's definition of the limit is not known",
+    )
+
+
+def preferred(arrays: dict[str, np.ndarray], seed: int) -> Claim:
+    """C6 (preprint): kinds of preferred images; judged by eye, so only their stability is given."""
+    stability = arrays["stability"][~np.isnan(arrays["stability"])]
+    interval = bootstrap_interval(stability, seed=seed)
+    return Claim(
+        paper=_PAPER,
+        claim="C6",
+        text="preferred images are Gabor-like, centre-surround or textures (preprint)",
+        statistic="correlation of preferred images between networks, mean over neurons",
+        n=len(stability),
+        effect=float(stability.mean()) if len(stability) else math.nan,
+        low=interval.low,
+        high=interval.high,
+        verdict="not tested",
+        source_kind=str(arrays["source_kind"]),
+        note="the kinds are told apart by eye (figure K10); the inversion procedure was not "
+        "published",
+    )
+
+
+def difference_interval(first: Sequence[float], second: Sequence[float], *, seed: int) -> Interval:
+    """95 % percentile bootstrap interval of the difference of two groups' means (SciPy)."""
+    if min(len(first), len(second)) < 2:
+        return Interval(math.nan, math.nan)
+    result = stats.bootstrap(
+        (np.asarray(first), np.asarray(second)),
+        lambda a, b, axis: a.mean(axis) - b.mean(axis),
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return Interval(*map(float, result.confidence_interval))
+
+
+def _mann_whitney(first: pd.Series, second: pd.Series) -> float:
+    if min(len(first), len(second)) == 0:
+        return math.nan
+    return float(stats.mannwhitneyu(first, second).pvalue)
+
+
+def _weakest(verdicts: list[str]) -> str:
+    order = ("contradicted", "not tested", "undecided", "supported")
+    return min(verdicts, key=order.index)
