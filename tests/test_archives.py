@@ -159,6 +159,15 @@ def test_encrypted_zip_files_are_refused(tmp_path):
     assert_refused(path, UnsafeArchive, "'secret' is encrypted")
 
 
+def test_an_unknown_compression_is_refused(tmp_path):
+    path = write_zip(tmp_path / "odd.zip", [("odd", b"text")])
+    data = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        struct.pack_into("<H", data, data.index(signature) + offset, 98)
+    path.write_bytes(data)
+    assert_refused(path, DamagedArchive, "compression")
+
+
 @pytest.mark.parametrize("kind", ["tar", "zip"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_occurs_twice_is_refused(tmp_path, kind):
@@ -202,6 +211,23 @@ def test_a_bomb_is_refused_whole(tmp_path, kind):
     assert path.stat().st_size < 50_000
     with pytest.raises(UnsafeArchive, match="member 'bomb': 10000000 bytes"):
         read_members(path, "small", limits=Limits(member_bytes=1_000_000))
+
+
+def test_a_bomb_behind_the_end_mark_is_refused(tmp_path):
+    path = tmp_path / "bomb.tar.gz"
+    plain = write(tmp_path / "plain.tar").read_bytes()
+    path.write_bytes(gzip.compress(plain + bytes(10_000_000)))
+    assert read_members(path) == CONTENTS
+    with pytest.raises(UnsafeArchive, match=r"behind the end mark: .* allowed are 9000000"):
+        read_members(path, limits=Limits(total_bytes=9_000_000))
+
+
+def test_a_negative_size_is_refused(tmp_path):
+    entry = tarfile.TarInfo("negative")
+    entry.size = -512
+    path = tmp_path / "negative.tar"
+    path.write_bytes(entry.tobuf(tarfile.GNU_FORMAT) + bytes(10 * tarfile.BLOCKSIZE))
+    assert_refused(path, (UnsafeArchive, DamagedArchive), "negative")
 
 
 def test_a_zip_member_larger_than_it_states_is_damaged(tmp_path):

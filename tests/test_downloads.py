@@ -34,6 +34,8 @@ class Behaviour:
     statuses: list[int] = field(default_factory=list)
     drop_after: list[int] = field(default_factory=list)
     announced: int | None = None
+    tells_length: bool = True
+    shift: int = 0
     asked: list[dict] = field(default_factory=list)
     while_sending: list = field(default_factory=list)
 
@@ -60,10 +62,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.send_response(206 if start else 200)
         if start:
+            start -= behaviour.shift
             self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
         if behaviour.etag:
             self.send_header("ETag", behaviour.etag)
-        self.send_header("Content-Length", str(behaviour.announced or total - start))
+        if behaviour.tells_length:
+            self.send_header("Content-Length", str(behaviour.announced or total - start))
         self.end_headers()
         self._send(behaviour.content[start:])
 
@@ -118,11 +122,12 @@ def files_beside(target):
     return sorted(path.name for path in target.parent.iterdir()) if target.parent.exists() else []
 
 
-def test_a_file_arrives_whole_and_checked(url, target, caplog):
+def test_a_file_arrives_whole_and_checked(url, behaviour, target, caplog):
     caplog.set_level(logging.INFO)
     source = Source(url, size=len(CONTENT), checksums={"sha256": SHA256})
     assert fetch(source, target) == url
     assert target.read_bytes() == CONTENT
+    assert behaviour.asked[0]["Accept-Encoding"] == "identity"
     assert files_beside(target) == ["raw.bin"]
     assert "700k/700k" in caplog.text  # progress
 
@@ -172,6 +177,24 @@ def test_a_server_that_ignores_ranges_starts_again(url, behaviour, target):
     assert target.read_bytes() == CONTENT
 
 
+def test_another_range_than_asked_for_is_not_appended(url, behaviour, target):
+    behaviour.drop_after, behaviour.shift = [400_000], 7
+    fetch(Source(url), target, backoff=0)
+    assert target.read_bytes() == CONTENT
+    assert behaviour.ranges_asked()[2] is None
+
+
+def test_a_server_that_tells_no_length(url, behaviour, target):
+    """Only the expected size shows then that a file is cut short, or never ends."""
+    behaviour.tells_length, behaviour.drop_after = False, [400_000]
+    fetch(Source(url, size=len(CONTENT)), target, backoff=0)
+    assert target.read_bytes() == CONTENT
+    target.unlink()
+    with pytest.raises(WrongFile, match="sends more than 700000 bytes"):
+        fetch(Source(url, size=len(CONTENT) - 1, checksums={"md5": "0"}), target)
+    assert files_beside(target) == ["raw.bin.sha256"]
+
+
 def test_a_file_that_changed_meanwhile_is_taken_anew(url, behaviour, target):
     behaviour.drop_after, behaviour.statuses = [400_000], [200, 403]
     with pytest.raises(Unreachable):
@@ -198,7 +221,8 @@ def test_a_part_as_long_as_the_file_or_longer(url, behaviour, target, kept):
     target.with_name("raw.bin.partial").write_bytes(kept)
     fetch(Source(url, checksums={"sha256": SHA256}), target, backoff=0)
     assert target.read_bytes() == CONTENT
-    assert behaviour.ranges_asked()[0] == f"bytes={len(kept)}-"
+    once_more = [] if kept == CONTENT else [None]
+    assert behaviour.ranges_asked() == [f"bytes={len(kept)}-", *once_more]
 
 
 def test_a_server_that_never_gets_further_is_given_up(url, behaviour, target):

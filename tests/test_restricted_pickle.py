@@ -213,8 +213,10 @@ LIES = {
     "state of a function": b"\x80\x02cnumpy\ndtype\n}U\x01aK\x01sb.",
     "attribute of a function": b"\x80\x02cnumpy\ndtype\nN}U\x09_functionK\x01s\x86b.",
     "function as a value": b"\x80\x02cnumpy\ndtype\n.",
+    "function as a key": b"\x80\x02}cnumpy\ndtype\nK\x01s.",
+    "function in a set": b"\x80\x02c__builtin__\nset\n]cnumpy\ndtype\na\x85R.",
     "array in a key": b"\x80\x02}cnumpy\ndtype\n" + b"U\x02f8K\x00K\x01\x87R\x85K\x01s.",
-    "codec": b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.",
+    "codec": b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x06\x00\x00\x00utf-16\x86R.",
     "nested": b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".",
 }
 

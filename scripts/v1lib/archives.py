@@ -8,7 +8,6 @@ truncated archive is refused even where the members asked for precede the damage
 from __future__ import annotations
 
 import errno
-import gzip
 import logging
 import lzma
 import re
@@ -169,7 +168,7 @@ def _naming(archive: Path | str) -> Iterator[None]:
     """Errors of the libraries as errors that name the archive."""
     broken = (
         *(tarfile.TarError, zipfile.BadZipFile, NotImplementedError),
-        *(EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile),
+        *(EOFError, zlib.error, lzma.LZMAError),
     )
     try:
         yield
@@ -180,7 +179,7 @@ def _naming(archive: Path | str) -> Iterator[None]:
     except OSError as error:
         if error.errno is not None:
             raise
-        raise _damaged(archive, error) from error  # bzip2 reports damage so
+        raise _damaged(archive, error) from error  # so gzip and bzip2 report damage
 
 
 def _damaged(archive: Path | str, error: Exception) -> DamagedArchive:

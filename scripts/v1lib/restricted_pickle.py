@@ -113,7 +113,7 @@ class _Dtype:
     def __setstate__(self, state: tuple) -> None:
         order, subdtype, names, fields, size = state[1:6]
         order = order.decode("ascii") if isinstance(order, bytes) else order
-        if order not in ("<", ">", "=", "|") or (subdtype, names, fields) != (None, None, None):
+        if (subdtype, names, fields) != (None, None, None):
             raise UnsafePickle("structured dtypes are not read")
         if size not in (-1, self.dtype.itemsize):
             raise UnsafePickle(f"dtype {self.dtype} with elements of {size} bytes")
