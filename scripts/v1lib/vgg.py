@@ -1,0 +1,238 @@
+"""VGG-16 (Simonyan & Zisserman 2015, configuration D) as a source of fixed image features."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from pickle import UnpicklingError  # noqa: TID251 - only the error
+
+import torch
+from torch import Tensor, nn
+
+BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+N_COLOURS = 3
+KERNEL, PADDING = 3, 1  # of every convolution; a 2 x 2 max pool follows each block
+BATCH_SIZE = 8  # images at once; the first layers need 50 MB each
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How a small image is put back into the stimulus that was shown.
+
+    Attributes:
+        size_px: side of the uniform square the image is pasted into.
+        offset_px: row and column of its first pixel in there.
+        upsample: factor by which the square is then enlarged, by repeating pixels.
+        crop_px: side of the central part that the network sees.
+    """
+
+    size_px: int
+    offset_px: int
+    upsample: int
+    crop_px: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a layer that a small image can change, along one axis.
+
+    Attributes:
+        first, last: positions in the layer's map whose receptive field meets the image.
+        start, stop: input pixels that decide these positions, ``stop`` excluded.
+        skip: positions of the map of that input alone that come before ``first``.
+    """
+
+    first: int
+    last: int
+    start: int
+    stop: int
+    skip: int
+
+
+class VggFeatures(nn.Module):
+    """Activations of one layer, after its rectifier, to images in their frame.
+
+    The network sees the grey values 0..255 in all three channels, without the usual subtraction of
+    the ImageNet mean (notebook vgg_activations). Units that see only the uniform surround are the
+    same for all images: neither computed nor returned.
+
+    Args:
+        size_px: (height, width) of the images, a square.
+        background: grey value of the surround.
+        weights: file of torchvision's VGG-16.
+        layer: "conv1_1" to "conv5_3".
+        frame: how the stimulus is put together.
+
+    Raises:
+        ValueError: the layer is unknown, the images do not fit into the frame, or the file is not
+            that of a VGG-16.
+        FileNotFoundError: there is no such file.
+    """
+
+    def __init__(
+        self,
+        size_px: tuple[int, int],
+        *,
+        background: float,
+        weights: Path,
+        layer: str,
+        frame: Frame,
+    ) -> None:
+        super().__init__()
+        image = _image_in_crop(size_px, frame)
+        self.background = background
+        self.frame = frame
+        self.window = window_of(layer, image, frame.crop_px)
+        self.network = _fixed_network(layer, weights)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images [n, 1, H, W] -> features [n, channels * window * window]."""
+        return torch.cat([self._batch(batch) for batch in images.split(BATCH_SIZE)])
+
+    def _batch(self, images: Tensor) -> Tensor:
+        window = self.window
+        stimuli = framed(images, self.background, self.frame)
+        stimuli = stimuli[:, :, window.start : window.stop, window.start : window.stop]
+        maps = self.network(stimuli.expand(-1, N_COLOURS, -1, -1))
+        seen = slice(window.skip, window.skip + window.last - window.first + 1)
+        return maps[:, :, seen, seen].flatten(1)
+
+
+class Vgg16(nn.Module):
+    """The convolutional part of VGG-16, with the names that torchvision gives its parameters."""
+
+    def __init__(self, features: nn.Sequential) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images [n, 3, H, W] -> activations of the last layer [n, channels, h, w]."""
+        return self.features(images)
+
+
+def layer_names() -> list[str]:
+    """Names of all convolution layers, "conv1_1" to "conv5_3"."""
+    return [
+        f"conv{block}_{number}"
+        for block, channels in enumerate(BLOCKS, start=1)
+        for number in range(1, len(channels) + 1)
+    ]
+
+
+def layers_up_to(layer: str) -> Vgg16:
+    """The network up to and with one layer and its rectifier, weights not set.
+
+    Raises:
+        ValueError: there is no such layer.
+    """
+    if layer not in layer_names():
+        raise ValueError(f"layer is {layer!r}, allowed: {', '.join(layer_names())}")
+    modules: list[nn.Module] = []
+    last_block, last_number = (int(part) for part in layer.removeprefix("conv").split("_"))
+    n_inputs = N_COLOURS
+    for block, channels in enumerate(BLOCKS[:last_block], start=1):
+        used = channels[:last_number] if block == last_block else channels
+        for n_outputs in used:
+            modules += [nn.Conv2d(n_inputs, n_outputs, KERNEL, padding=PADDING), nn.ReLU()]
+            n_inputs = n_outputs
+        if block < last_block:
+            modules.append(nn.MaxPool2d(2))
+    return Vgg16(nn.Sequential(*modules))
+
+
+def load_weights(network: Vgg16, path: Path) -> Vgg16:
+    """Fill a network from torchvision's weight file; layers beyond the last are left out.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no dictionary of tensors, or lacks a weight of the right shape; the
+            message names file and weight.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file; download torchvision's VGG-16 weights (vgg16-397923af.pth)"
+        )
+    try:
+        stored = torch.load(path, weights_only=True, map_location="cpu")
+    except (RuntimeError, UnpicklingError, EOFError, ValueError, KeyError) as error:
+        raise ValueError(f"{path}: not a readable weight file ({error})") from error
+    if not isinstance(stored, dict):
+        raise ValueError(f"{path}: holds a {type(stored).__name__}, expected a dictionary")
+    needed = network.state_dict()
+    for name, tensor in needed.items():
+        shape = tuple(getattr(stored.get(name), "shape", ()))
+        if shape != tensor.shape:
+            found = f"has shape {shape}" if name in stored else "is missing"
+            raise ValueError(
+                f"{path}: {name} {found}, expected shape {tuple(tensor.shape)}; this is not the "
+                "weight file of torchvision's VGG-16"
+            )
+    network.load_state_dict({name: stored[name] for name in needed})
+    return network
+
+
+def window_of(layer: str, image: range, crop_px: int) -> Window:
+    """Which positions of a layer an image can change, and which input pixels they need.
+
+    Args:
+        layer: name of a layer.
+        image: pixels of the image within the crop, along one axis.
+        crop_px: side of the crop.
+    """
+    stride, field, padding = _geometry(layer)
+    # Position i sees the pixels from stride * i - padding on, field of them.
+    first = max(-(-(image.start + padding - field + 1) // stride), 0)
+    last = min((image.stop - 1 + padding) // stride, crop_px // stride - 1)
+    # Pooling windows must fall as in the whole crop: cut at multiples of the stride.
+    start = max((stride * first - padding) // stride * stride, 0)
+    stop = min(-(-(stride * last - padding + field) // stride) * stride, crop_px)
+    return Window(first, last, start, stop, skip=first - start // stride)
+
+
+def framed(images: Tensor, background: float, frame: Frame) -> Tensor:
+    """Images [n, 1, H, W] on their background, enlarged and cropped: [n, 1, crop_px, crop_px]."""
+    end = [frame.size_px - frame.offset_px - side for side in images.shape[2:]]
+    margins = (frame.offset_px, end[1], frame.offset_px, end[0])
+    shown = nn.functional.pad(images, margins, value=background)
+    shown = shown.repeat_interleave(frame.upsample, 2).repeat_interleave(frame.upsample, 3)
+    begin = (frame.size_px * frame.upsample - frame.crop_px) // 2
+    return shown[:, :, begin : begin + frame.crop_px, begin : begin + frame.crop_px]
+
+
+def _image_in_crop(size_px: tuple[int, int], frame: Frame) -> range:
+    """Pixels of the enlarged image within the crop, the same in rows and columns."""
+    height, width = size_px
+    begin = (frame.size_px * frame.upsample - frame.crop_px) // 2
+    first = frame.offset_px * frame.upsample - begin
+    last = first + height * frame.upsample
+    fits = (
+        frame.offset_px + height <= frame.size_px and begin >= 0 <= first and last <= frame.crop_px
+    )
+    if height != width or not fits:
+        raise ValueError(f"images of {height} x {width} px do not fit into the frame {frame}")
+    return range(first, last)
+
+
+def _geometry(layer: str) -> tuple[int, int, int]:
+    """Stride, side of the receptive field and padding of a layer, in input pixels."""
+    stride, field, padding = 1, 1, 0
+    for module in layers_up_to(layer).features:
+        if isinstance(module, nn.Conv2d):
+            field += (KERNEL - 1) * stride
+            padding += PADDING * stride
+        elif isinstance(module, nn.MaxPool2d):
+            field += stride
+            stride *= 2
+    return stride, field, padding
+
+
+@lru_cache(maxsize=1)  # the regressions of many sessions and splits share one network
+def _fixed_network(layer: str, weights: Path) -> Vgg16:
+    """The network with its weights kept out of the model's own file: they stay in theirs."""
+    network = load_weights(layers_up_to(layer), weights)
+    for module in network.features:
+        if isinstance(module, nn.Conv2d):
+            for name in ("weight", "bias"):
+                values = getattr(module, name).detach()
+                delattr(module, name)
+                module.register_buffer(name, values, persistent=False)
+    return network
