@@ -227,7 +227,7 @@ def test_a_negative_size_is_refused(tmp_path):
     entry.size = -512
     path = tmp_path / "negative.tar"
     path.write_bytes(entry.tobuf(tarfile.GNU_FORMAT) + bytes(10 * tarfile.BLOCKSIZE))
-    assert_refused(path, (UnsafeArchive, DamagedArchive), "negative")
+    assert_refused(path, UnsafeArchive, "-512 bytes, allowed are")
 
 
 def test_a_zip_member_larger_than_it_states_is_damaged(tmp_path):
