@@ -47,7 +47,7 @@ def split_codes(names: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: a name is not a split.
     """
-    unknown = sorted(set(names) - set(SPLIT_CODES))
+    unknown = sorted(set(names.tolist()) - set(SPLIT_CODES))
     if unknown:
         raise ValueError(f"unknown split {unknown[0]!r}; allowed: {sorted(SPLIT_CODES)}")
     return np.array([SPLIT_CODES[name] for name in names], dtype=np.int8)
