@@ -1,6 +1,6 @@
 """K1: how a network trains, drawn as the published code draws it (runnet.py, mansavefig)."""
 
-import logging
+import textwrap
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from v1lib import plotting
 from v1lib.files import read_csv, write_csv
-from v1lib.score_tables import by_run_and_neuron, read_runs, read_scores, source_kind_of
+from v1lib.score_tables import by_run_and_neuron, read_records, read_scores
 from v1lib.steps import Input, Inputs, Outputs
 
 _HISTORY = (
@@ -17,8 +17,6 @@ _HISTORY = (
 )
 _LOSSES = {"train_loss": "training", "validation_loss": "early stop", "test_loss": "evaluation"}
 _LINES = {"train_loss": "-", "validation_loss": "--", "test_loss": ":"}
-
-log = logging.getLogger(__name__)
 
 
 def main(
@@ -34,27 +32,27 @@ def main(
 ) -> None:
     """One training plot per seed of a session, with the curves drawn in it as a table.
 
-    ``histories`` and ``runs`` are the blocks of one model; figure i is of ``seeds[i]``.
+    ``histories`` and ``runs`` are the blocks of one model; figure i is of ``seeds[i]``. A run that
+    failed is drawn as far as it came, and says so.
     """
     history = pd.concat([read_csv(path, required=_HISTORY) for path in histories])
     cells = by_run_and_neuron(read_scores([scores]))
-    records = read_runs(runs)
+    records = read_records(runs)
     for seed, png, pdf, table in zip(seeds, figures, pdfs, tables, strict=True):
         curves, run_cells, record = (
             rows[(rows["session"] == session) & (rows["seed"] == seed)]
             for rows in (history, cells, records)
         )
-        if record.empty:
-            raise ValueError(f"{runs}: no run of session {session}, seed {seed} ended well")
+        if len(record) != 1:
+            raise ValueError(f"{len(record)} records of session {session}, seed {seed} in {runs}")
         record = record.iloc[0]
-        log.info("session %s, seed %d: selected step %d", session, seed, record["best_step"])
         with plotting.style():
             page = plotting.new_figure(13.5, 9.2)
             axes = plotting.panels(page, 1, 2, letters=False, widths=[3.4, 1])
             lines = _draw_curves(axes[0], curves, record, run_cells["baseline_loss"].mean())
-            _write_settings(axes[1], _facts(curves, record, run_cells), lines)
-        plotting.save_figure(page, png, pdf, source_kind_of(curves))
-        write_csv(curves.assign(selected=curves["step"] == record["best_step"]), table)
+            _write_settings(axes[1], facts(curves, record, run_cells), lines)
+        plotting.save_figure(page, png, pdf, record["source_kind"])
+        write_csv(curves.assign(selected=curves["step"] == record.get("best_step")), table)
 
 
 def _draw_curves(
@@ -62,10 +60,11 @@ def _draw_curves(
 ) -> list[Line2D]:
     for column, line in _LINES.items():
         ax.plot(curves["step"], curves[column], line, color="red", label=_LOSSES[column])
-    ax.axvline(record["best_step"], color="black", linewidth=2)
-    # the limits of the original: -0.1 and 2 times the baseline loss, -0.1 and 1 for r
-    ax.set(xlabel="step", ylabel="least squared loss", ylim=(-0.1 * baseline, 2.0 * baseline))
-    ax.set_xlim(0, curves["step"].max())
+    ax.set(xlabel="step", ylabel="least squared loss", xlim=(0, record["training"]["max_steps"]))
+    if record["status"] == "ok":
+        ax.axvline(record["best_step"], color="black", linewidth=2)
+        # the limits of the original: -0.1 and 2 times the baseline loss, -0.1 and 1 for r
+        ax.set_ylim(-0.1 * baseline, 2.0 * baseline)
     label = plotting.looks([record["model"]])[record["model"]].label
     ax.set_title(f"{label}, session {record['session']}, seed {record['seed']}")
     right = ax.twinx()
@@ -75,20 +74,27 @@ def _draw_curves(
     return [*ax.lines[: len(_LINES)], *right.lines]
 
 
-def _facts(curves: pd.DataFrame, record: pd.Series, cells: pd.DataFrame) -> list[str]:
-    """The text block of the original, line by line, as far as the model has these settings."""
-    selected = curves[curves["step"] == record["best_step"]]
-    if len(selected) != 1:
-        raise ValueError(f"step {record['best_step']} occurs {len(selected)} times in the history")
-    selected = selected.iloc[0]
+def facts(curves: pd.DataFrame, record: pd.Series, cells: pd.DataFrame) -> list[str]:
+    """The text block of the original, line by line, as far as the model has these settings.
+
+    Raises:
+        ValueError: the history does not hold the selected step once.
+    """
     params = record["params"]
     settings = params | record["training"]
-    lines = [
-        f"Step: {record['best_step']}",
-        f"Average r: {selected['test_correlation']:.3f}",
-        f"Evaluation loss: {selected['test_loss']:.4f}",
-        f"Evaluation variance: {cells['response_variance'].mean():.4f}",
-    ]
+    lines = [f"Run failed: {record['reason']}"]
+    if record["status"] == "ok":
+        selected = curves[curves["step"] == record["best_step"]]
+        if len(selected) != 1:
+            step = record["best_step"]
+            raise ValueError(f"step {step:.0f} occurs {len(selected)} times in the history")
+        selected = selected.iloc[0]
+        lines = [
+            f"Step: {record['best_step']:.0f}",
+            f"Average r: {selected['test_correlation']:.3f}",
+            f"Evaluation loss: {selected['test_loss']:.4f}",
+            f"Evaluation variance: {cells['response_variance'].mean():.4f}",
+        ]
     for number in (1, 2):
         if layer := params.get(f"conv{number}"):
             lines += [
@@ -109,6 +115,7 @@ def _facts(curves: pd.DataFrame, record: pd.Series, cells: pd.DataFrame) -> list
 def _write_settings(ax: Axes, facts: list[str], lines: list[Line2D]) -> None:
     """Text block and legend (lower right, as in the original) beside the curves, not over them."""
     ax.set_axis_off()
-    ax.text(0, 1, "\n".join(facts), transform=ax.transAxes, va="top", linespacing=1.5)
+    words = "\n".join(textwrap.fill(line, 28) for line in facts)
+    ax.text(0, 1, words, transform=ax.transAxes, va="top", linespacing=1.5)
     names = [line.get_label() for line in lines]
     ax.legend(lines, names, loc="lower left", borderaxespad=0, borderpad=0)

@@ -21,18 +21,19 @@ def main(
     """One bar plot per seed of a session, with the bars as a table; figure i is of ``seeds[i]``.
 
     Cells are numbered from 1 within the session. An undefined correlation (constant prediction or
-    response) counts 0, as in the published code, and is marked.
+    response) counts 0, as in the published code, and is marked. A run that failed has no scores:
+    its figure says so.
     """
     runs = by_run_and_neuron(read_scores([scores]))
     for seed, png, pdf, table in zip(seeds, figures, pdfs, tables, strict=True):
-        cells = runs[(runs["session"] == session) & (runs["seed"] == seed)]
-        if cells.empty:
-            raise ValueError(f"{scores}: no scores of session {session}, seed {seed}")
-        bars = bars_of(cells)
+        bars = bars_of(runs[(runs["session"] == session) & (runs["seed"] == seed)])
         with plotting.style():
             figure = plotting.new_figure(max(plotting.COLUMN_CM, 2.4 + 0.22 * len(bars)), 5.5)
-            _draw(plotting.panels(figure, 1, 1)[0], bars, f"session {session}, seed {seed}")
-        plotting.save_figure(figure, png, pdf, source_kind_of(bars))
+            ax = plotting.panels(figure, 1, 1)[0]
+            ax.set_title(f"session {session}, seed {seed}: no scores, the run failed")
+            if len(bars):
+                _draw(ax, bars)
+        plotting.save_figure(figure, png, pdf, source_kind_of(runs))
         write_csv(bars, table)
 
 
@@ -46,8 +47,9 @@ def bars_of(cells: pd.DataFrame) -> pd.DataFrame:
     return bars[[*columns, "source_kind"]]
 
 
-def _draw(ax: Axes, bars: pd.DataFrame, title: str) -> None:
-    look = plotting.looks([bars["model"].iloc[0]])[bars["model"].iloc[0]]
+def _draw(ax: Axes, bars: pd.DataFrame) -> None:
+    model, session, seed = bars[["model", "session", "seed"]].iloc[0]
+    look = plotting.looks([model])[model]
     ax.bar(bars["cell"], bars["r"], width=0.8, color=look.colour)
     undefined = bars[bars["undefined"] == 1]
     ax.plot(undefined["cell"], undefined["r"], "x", color="black", markersize=3, clip_on=False)
@@ -55,4 +57,5 @@ def _draw(ax: Axes, bars: pd.DataFrame, title: str) -> None:
     ax.set(xlabel="cell", ylabel="r", xlim=(0.2, len(bars) + 0.8))
     ax.set_ylim(min(-0.1, bars["r"].min() - 0.05), 1.0)
     undefined_text = f", {len(undefined)} undefined (×)" if len(undefined) else ""
-    ax.set_title(f"{look.label}, {title}: mean r = {bars['r'].mean():.3f}{undefined_text}")
+    mean = f"mean r = {bars['r'].mean():.3f}"
+    ax.set_title(f"{look.label}, session {session}, seed {seed}: {mean}{undefined_text}")

@@ -25,24 +25,23 @@ def main(
     table: Output,
     model: str,
     sessions: list,
-    seed: int,
     percentiles: list,
     response_window_s: float,
 ) -> None:
-    """One panel per percentile of r over the neurons of ``sessions``, drawn from one seed's run.
+    """One panel per percentile of r over the neurons of ``sessions``, each drawn from one run.
 
-    ``predictions`` are the blocks of ``model``; cells are chosen by r averaged over seeds.
+    ``predictions`` are the blocks of ``model``. Cells are chosen by r averaged over seeds, and
+    drawn from the first seed whose run did not fail.
     """
     cells = choose(read_neurons(neurons), model, sessions)
-    block = _block_with(seed, predictions)
+    blocks = [load_predictions(path) for path in predictions]
     measured = load_recording(recording).mean_over_trials()
-    examples = [
-        example(block, measured, cell=cell, seed=seed, response_window_s=response_window_s).assign(
-            percentile=percentile, mean_r=cell["correlation"], n_seeds=cell["n_seeds"]
-        )
-        for percentile in percentiles
-        for cell in [at_percentile(cells, percentile)]
-    ]
+    examples = []
+    for percentile in percentiles:
+        cell = at_percentile(cells, percentile)
+        points = example(blocks, measured, int(cell["neuron"]), response_window_s)
+        of_cell = {"session": cell["session"], "mean_r": cell["correlation"]}
+        examples.append(points.assign(percentile=percentile, n_seeds=cell["n_seeds"], **of_cell))
     drawn = pd.concat(examples, ignore_index=True)
     with plotting.style():
         page = plotting.new_figure(plotting.WIDE_CM, 6.4)
@@ -60,40 +59,39 @@ def at_percentile(cells: pd.DataFrame, percentile: float) -> pd.Series:
 
 
 def example(
-    block: Predictions,
-    measured: np.ndarray,
-    *,
-    cell: pd.Series,
-    seed: int,
-    response_window_s: float,
+    blocks: list[Predictions], measured: np.ndarray, neuron: int, response_window_s: float
 ) -> pd.DataFrame:
-    """Measured and predicted rate (Hz) of one cell for the evaluation images of one run.
+    """Measured and predicted rate (Hz) of one neuron for the evaluation images of one run.
 
     Args:
-        block: predictions that hold the seed.
+        blocks: predictions, looked through for the first run that predicts the neuron.
         measured: [n_images, n_neurons] mean counts per window.
-        cell: row of the neuron table.
-        seed: which run.
+        neuron: column of the recording.
         response_window_s: length of the window (s).
+
+    Raises:
+        ValueError: no run predicts the neuron.
     """
-    row, neuron = block.seeds.tolist().index(seed), int(cell["neuron"])
-    split = block.split[row, block.session_index[neuron]]
-    images = np.flatnonzero(split == SPLIT_CODES["test"])
-    points = pd.DataFrame({"image": images})
-    points["measured_hz"] = measured[images, neuron] / response_window_s
-    points["predicted_hz"] = block.predictions[row, images, neuron] / response_window_s
-    r = correlation(*points[["predicted_hz", "measured_hz"]].to_numpy().T[:, :, None])
-    return points.assign(
-        session=cell["session"], neuron=neuron, seed=seed, r=r[0], source_kind=block.source_kind
-    )
-
-
-def _block_with(seed: int, paths: list) -> Predictions:
-    for path in paths:
-        block = load_predictions(path)
-        if seed in block.seeds:
-            return block
-    raise ValueError(f"seed {seed} is in none of {[str(path) for path in paths]}")
+    for block in blocks:
+        for row, seed in enumerate(block.seeds.tolist()):
+            split = block.split[row, block.session_index[neuron]]
+            images = np.flatnonzero(split == SPLIT_CODES["test"])
+            predicted = block.predictions[row, images, neuron].astype(float)
+            if len(images) == 0 or np.isnan(predicted).any():
+                continue
+            r = correlation(predicted[:, None], measured[images, neuron][:, None])[0]
+            return pd.DataFrame(
+                {
+                    "neuron": neuron,
+                    "seed": seed,
+                    "image": images,
+                    "measured_hz": measured[images, neuron] / response_window_s,
+                    "predicted_hz": predicted / response_window_s,
+                    "r": r,
+                    "source_kind": block.source_kind,
+                }
+            )
+    raise ValueError(f"no run predicts neuron {neuron}: all of its session failed")
 
 
 def _draw(ax: Axes, points: pd.DataFrame, colour: str) -> None:
@@ -111,7 +109,7 @@ def _draw(ax: Axes, points: pd.DataFrame, colour: str) -> None:
         clip_on=False,
     )
     ax.set(xlabel="measured rate (Hz)", xlim=(low, limit), ylim=(low, limit))
-    ax.set(ylabel="predicted rate (Hz)", aspect="equal", box_aspect=1)
+    ax.set(ylabel="predicted rate (Hz)", box_aspect=1)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(5))
     first = points.iloc[0]

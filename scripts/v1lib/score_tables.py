@@ -181,19 +181,25 @@ def sem(values: Sequence[float]) -> float:
     return summarise(values, ddof=0).sem
 
 
-def read_runs(paths: Sequence[Path]) -> pd.DataFrame:
-    """Run records of several blocks, one row per run that ended well.
+def read_records(paths: Sequence[Path]) -> pd.DataFrame:
+    """Run records of several blocks, one row per run, also of those that failed.
 
     Returns:
         The records' own fields as columns (dictionaries stay dictionaries).
+    """
+    return pd.DataFrame([record for path in paths for record in read_json(path)])
+
+
+def read_runs(paths: Sequence[Path]) -> pd.DataFrame:
+    """Run records of several blocks, one row per run that ended well.
 
     Raises:
         ValueError: no run ended well.
     """
-    records = [record for path in paths for record in read_json(path)]
-    runs = pd.DataFrame([record for record in records if record["status"] == "ok"])
+    records = read_records(paths)
+    runs = records[records["status"] == "ok"].reset_index(drop=True)
     if runs.empty:
-        reasons = sorted({str(record.get("reason")) for record in records})
+        reasons = sorted(map(str, records["reason"].unique()))
         raise ValueError(f"no run ended well in {[str(path) for path in paths]}: {reasons}")
     return runs
 
