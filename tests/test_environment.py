@@ -65,7 +65,8 @@ def test_the_installed_packages_are_the_pinned_ones():
 
 def test_requirements_are_complete():
     """Nothing that a pinned package always needs is left to chance (markers are for extras and,
-    in a CUDA build of torch, for libraries that it pins itself)."""
+    in a CUDA build of torch, for libraries that it pins itself).
+    """
     pins = {_normal(name) for name in pip_pins()}
     needed = set()
     for name in pins:
