@@ -1,9 +1,12 @@
 """Metrics: worked by hand, at their limits, against stored values, and where they must fail."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from v1lib.correlation import correlation
+from v1lib.kindel2019_archive import read_sessions
 from v1lib.metrics import (
     METRICS,
     Evaluation,
@@ -22,6 +25,8 @@ from v1lib.metrics import (
     response_variance,
     signal_power,
 )
+
+ARCHIVE = Path(__file__).resolve().parents[1] / "../shared/data/kindel2019/data.tar.gz"
 
 # Three neurons, four images. Neuron 0 is predicted up to scale, 1 backwards, 2 not at all.
 RESPONSE = np.array([[0.0, 1.0, 2.0], [1.0, 2.0, 0.0], [2.0, 3.0, 2.0], [3.0, 4.0, 0.0]])
@@ -99,6 +104,20 @@ def test_correlation_agrees_with_stored_network_outputs(golden):
     expected = case["pearson_r_per_cell_on_these_images"]
     np.testing.assert_allclose(fill_undefined(r), expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(np.isnan(r), dead(case["output"]) == 1)
+
+
+def test_baseline_agrees_with_the_original_code(golden):
+    case = golden("kindel2019/data_split.npz")
+    if not ARCHIVE.is_file():
+        pytest.skip(f"no archive of Kindel et al. 2019 at {ARCHIVE}")
+    response = read_sessions(ARCHIVE, ["01"], n_repeats=20)["01"].activity
+    training_mean = response[case["train_indices"]].mean(axis=0)
+    test = response[case["eval_indices"]]
+    found = baseline_loss(test, training_mean).mean()
+    assert found == pytest.approx(float(case["mean_baseline_mse_eval"]), rel=1e-5)
+    assert response_variance(test).mean() == pytest.approx(
+        float(case["eval_variance_mean"]), rel=1e-5
+    )
 
 
 def test_constant_prediction_is_undefined_in_spite_of_rounding():

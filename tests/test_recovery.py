@@ -9,6 +9,7 @@ import recover_kindel2019
 import simulate_kindel2019
 from v1lib.files import read_csv, read_npz, write_npz
 from v1lib.insilico import frame_of, gratings, orientation_tuning
+from v1lib.metrics import normalized_correlation
 from v1lib.predictions import Predictions
 from v1lib.recording import Recording, load_recording
 from v1lib.recovery import likeness, orientation_distance, planted_truth
@@ -162,6 +163,22 @@ def test_the_noise_free_response_predicts_as_well_as_can_be(recover, truth):
     assert (table["n_networks"] == 2).all() and (table["n_dead"] == 0).all()
 
 
+def test_exact_values_come_from_the_single_trials_of_the_test_images(recover, truth, recording):
+    noise = np.random.default_rng(1).normal(0, 0.5, truth.expected_counts.shape)
+    prediction = (truth.expected_counts + noise).astype(np.float32)
+    table = recover(prediction, truth.filters[:, 0], np.arange(len(truth.cell_type)))
+    neurons = recording.neurons_of("01")
+    split = predictions_of(recording, prediction).split[:, SESSIONS.index("01")]
+    expected = []
+    for codes in split:
+        test = codes == SPLIT_CODES["test"]
+        counts = truth.counts[:, test][..., neurons]
+        expected.append(normalized_correlation(prediction[test][:, neurons], counts))
+    np.testing.assert_allclose(
+        table.loc[neurons, "cc_norm_exact"], np.mean(expected, axis=0), rtol=1e-5
+    )
+
+
 def test_predictions_of_the_wrong_neurons_score_low(recover, truth):
     neurons = np.arange(len(truth.cell_type))
     shuffled = np.random.default_rng(0).permuted(truth.expected_counts, axis=0)
@@ -233,5 +250,5 @@ def test_likeness_at_any_phase(truth):
 
 
 def test_orientation_distance_wraps_around():
-    found = orientation_distance(np.array([5, 175, 90, 10]), np.array([175, 5, 0, np.nan]))
-    np.testing.assert_allclose(found, [10, 10, 90, np.nan])
+    found = orientation_distance(np.array([5, 175, 90, 355, 10]), np.array([175, 5, 0, 5, np.nan]))
+    np.testing.assert_allclose(found, [10, 10, 90, 10, np.nan])
