@@ -171,7 +171,7 @@ def n_seeds(dataset, model):
     asked = [
         run["seeds"]
         for paper in config["papers"].values()
-        for run in paper["runs"]
+        for run in paper["runs"].values()
         if run["dataset"] == dataset and model in run["models"]
     ]
     if not asked:
@@ -205,7 +205,7 @@ def scores_of_paper(wildcards):
     """Input function: the scores of all runs of a paper that can be made."""
     return [
         f"results/{run['dataset']}/{model}/scores.csv"
-        for run in config["papers"][wildcards.paper]["runs"]
+        for run in config["papers"][wildcards.paper]["runs"].values()
         for model in run["models"]
         if model_is_available(model)
     ]

@@ -64,8 +64,8 @@ def mistakes_in_references(settings):
             if source not in settings["sources"]:
                 yield f"models.{name}.requires: {source!r} is no source"
     for paper, entry in settings["papers"].items():
-        for number, run in enumerate(entry["runs"]):
-            where = f"papers.{paper}.runs[{number}]"
+        for name, run in entry["runs"].items():
+            where = f"papers.{paper}.runs.{name}"
             if run["dataset"] not in settings["datasets"]:
                 yield f"{where}.dataset: {run['dataset']!r} is no data set; there are {sorted(settings['datasets'])}"
             for model in run["models"]:

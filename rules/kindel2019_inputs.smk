@@ -32,7 +32,7 @@ def kindel_models(dataset):
     """Models of the paper's runs on a data set that can be trained with this configuration."""
     models = [
         model
-        for run in kindel["runs"]
+        for run in kindel["runs"].values()
         if run["dataset"] == dataset
         for model in run["models"]
         if model_is_available(model)

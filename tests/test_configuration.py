@@ -1,0 +1,106 @@
+"""Mistakes in the configuration are found before any job, all at once, and by name."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from project_copy import ProjectCopy
+
+ROOT = Path(__file__).resolve().parents[1]
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return ProjectCopy(tmp_path_factory.mktemp("project"))
+
+
+def said(project, *settings):
+    done = project.snakemake("-n", settings=settings)
+    assert done.returncode != 0
+    assert not list(project.run.rglob("*.csv"))
+    return done.stdout + done.stderr
+
+
+def test_wrong_keys_and_values_are_listed_together(project):
+    text = said(
+        project,
+        {
+            "mirors": [],
+            "models": {
+                "kindel2019_cnn": {"training": {"learning_rate": -1, "bach_size": 3}},
+                "kindel2019_ridge": {"training": {"alphas": ["1e5"]}},
+            },
+            "compute": {"device": "gpu"},
+        },
+    )
+    assert "The configuration has 5 mistake(s)" in text
+    assert "top level: Additional properties are not allowed ('mirors' was unexpected)" in text
+    assert "models.kindel2019_cnn.training.learning_rate: -1 is less than or equal" in text
+    assert "('bach_size' was unexpected); allowed are alphas, batch_size" in text
+    assert "write a point and a sign as in 1.0e+5" in text
+    assert "compute.device: 'gpu' is not one of ['auto', 'cuda', 'cpu']" in text
+
+
+def test_names_that_point_nowhere_are_listed_together(project):
+    text = said(
+        project,
+        {
+            "datasets": {"kindel2019_simulated": {"source": "kindel2020"}},
+            "models": {
+                "kindel2019_cnn": {"params": {"dropout": 0.5}},
+                "kindel2019_lnln": {"build": "kindel2019.lnlnl"},
+            },
+            "compute": {"seeds_per_job": {"kindel2019_ridge": 3}},
+        },
+    )
+    assert "datasets.kindel2019_simulated.source: 'kindel2020' is no source" in text
+    assert "models.kindel2019_cnn.params.dropout: not a parameter of kindel2019.cnn" in text
+    # What is taken from that entry has the mistake too.
+    assert "models.kindel2019_cnn_1layer.params.dropout: not a parameter" in text
+    assert "models.kindel2019_lnln.build: 'kindel2019.lnlnl' names no function" in text
+    assert "2 is no multiple of compute.seeds_per_job of kindel2019_ridge (3)" in text
+
+
+def test_what_needs_a_source_that_is_off_is_left_out_with_a_line(project):
+    done = project.snakemake("-n", "--quiet", "rules")
+    assert done.returncode == 0, done.stderr
+    assert "left out: kindel2019_vgg_conv3_2, because source vgg16 is switched off" in (
+        done.stdout + done.stderr
+    )
+    assert "sources.vgg16.use: true includes it" in done.stdout + done.stderr
+
+
+def test_asking_for_it_by_name_is_an_error_with_the_terms(project):
+    target = "results/kindel2019_simulated/kindel2019_vgg_conv3_2/scores.csv"
+    done = project.snakemake(target, "-n")
+    assert done.returncode != 0
+    text = done.stdout + done.stderr
+    assert "source vgg16 is switched off (BSD-3-Clause weights" in text
+    assert "sources.vgg16.use: true includes it. Please cite: Simonyan & Zisserman" in text
+
+
+def test_every_number_of_the_original_flags_has_its_key():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    cnn = config["models"]["kindel2019_cnn"]
+    split = cnn["training"]["split"]
+    assert split["train_fraction"] == 2 / 3
+    assert split["validation_fraction"] == 1 / 7
+    layers = {"filters", "kernel", "pool_kernel", "pool_stride"}
+    assert set(cnn["params"]["conv1"]) == set(cnn["params"]["conv2"]) == layers
+    assert {"num_conv_layers", "hidden_units", "hidden2_units", "dropout_keep"} < set(cnn["params"])
+    assert {"learning_rate", "max_steps", "batch_size"} < set(cnn["training"])
+    output = config["papers"]["kindel2019"]["output"]
+    assert set(output) == {"dir", "save_results", "save_training_record", "save_network"}
+
+
+def test_the_demo_exercises_whatever_the_configuration_has(project):
+    whole = yaml.safe_load((ROOT / "config.yaml").read_text())
+    demo = yaml.safe_load((ROOT / "demo/config.yaml").read_text())
+    runs = whole["papers"]["kindel2019"]["runs"]
+    assert {model for run in runs.values() for model in run["models"]} == set(whole["models"])
+    real = {name for name, run in runs.items() if "simulated" not in run["dataset"]}
+    assert real == set(demo["papers"]["kindel2019"]["runs"])
+    assert all("models" not in run for run in demo["papers"]["kindel2019"]["runs"].values())
