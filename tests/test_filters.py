@@ -25,6 +25,13 @@ def test_gabor_pair_is_a_quadrature_pair_of_unit_norm_without_mean():
     assert np.allclose(even, even[::-1, ::-1]) and np.allclose(odd, -odd[::-1, ::-1])
 
 
+def test_the_second_filter_lags_the_first_by_90_degrees():
+    place = {"centre_px": [20, 20], "orientation_deg": 30, "wavelength_px": 8, "sigma_px": 4}
+    pair = gabor_pair(SIZE, **place, phase_deg=50)
+    lagging = gabor_pair(SIZE, **place, phase_deg=-40)
+    assert np.allclose(pair[1], lagging[0])
+
+
 def test_gabor_pair_prefers_its_orientation_and_wavelength_at_every_phase():
     pair = gabor_pair(
         SIZE, centre_px=[20, 20], orientation_deg=60, wavelength_px=8, sigma_px=4

@@ -133,6 +133,51 @@ def test_a_fixed_penalty_gives_what_scikit_learn_gives(method, alpha, reference,
     assert np.abs(prediction - expected).max() < tolerance * np.abs(expected).max()
 
 
+def test_lasso_of_many_more_features_than_images_is_exact(stimuli, split):
+    rng = np.random.default_rng(6)
+    common = rng.normal(0, 1, (N_IMAGES, 30))
+    features = common @ rng.normal(0, 1, (30, 3000)) + rng.normal(0, 2, (N_IMAGES, 3000))
+    responses = features[:, :2] + 3 * common[:, :2] + rng.normal(0, 1, (N_IMAGES, 2))
+    features = features.astype(np.float32)
+    train = split == SPLIT_CODES["train"]
+    x, y = (values[train] - values[train].mean(axis=0) for values in (features, responses))
+
+    def loss(weight, alpha):
+        return ((y - x @ weight.T) ** 2).mean(axis=0) / 2 + alpha * np.abs(weight).sum(axis=1)
+
+    model = model_of("pixels", 2)
+    record = fit_regression(
+        model,
+        stimuli,
+        responses,
+        split,
+        method="lasso",
+        alphas=[0.5, 4.0],
+        selection="validation",
+        features=features,
+    )
+    assert record["alpha"] == 0.5 and record["n_features"] == 3000
+    weight = np.zeros((2, 3000))
+    weight[:, model.readout.units] = model.readout.weight.detach()
+    reference = Lasso(0.5, fit_intercept=False, max_iter=10_000).fit(x, y).coef_
+    assert loss(weight, 0.5) == pytest.approx(loss(reference, 0.5), rel=1e-3)
+
+
+def test_a_lasso_that_does_not_converge_is_logged(stimuli, split, caplog, monkeypatch):
+    monkeypatch.setattr("v1lib.regression.LASSO_ITERATIONS", 1)
+    responses = planted(stimuli, wavelength_px=7, sigma_px=3.5) / 40
+    fit_regression(
+        model_of("rectified", 2),
+        stimuli,
+        responses,
+        split,
+        method="lasso",
+        alphas=[0.1],
+        selection="fixed",
+    )
+    assert "alpha 0.1 did not converge in 1 iterations for 2 of 2 neurons" in caplog.text
+
+
 def test_the_penalty_is_that_of_the_smallest_validation_loss(stimuli, split):
     rng = np.random.default_rng(4)
     responses = planted(stimuli, wavelength_px=7, sigma_px=3.5)[:, :1] / 40

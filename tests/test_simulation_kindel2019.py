@@ -24,13 +24,13 @@ SETTINGS = {
         "types": {"simple": 0.4, "complex": 0.3, "unoriented": 0.3},
         "normalized_share": 0.5,
         "semi_saturation": {"pool": 0.2, "own": 1.0},
-        "wavelength_px": [5, 10],
+        "wavelength_px": [7, 14],
         "sigma_per_wavelength": [0.35, 0.5],
-        "centre_spread_px": 5,
-        "mean_count": [0.45, 0.85, 0.01, 1.6],
-        "baseline_share": [0.25, 0.6],
+        "centre_spread_px": 4,
+        "mean_count": [0.45, 0.75, 0.01, 1.4],
+        "baseline_share": [0.2, 0.5],
     },
-    "gratings": {"n_orientations": 16, "n_phases": 4, "wavelength_px": 7, "contrast": 0.5},
+    "gratings": {"n_orientations": 16, "n_phases": 4, "wavelength_px": 10, "contrast": 0.5},
 }
 
 
@@ -146,6 +146,26 @@ def test_reverse_correlation_finds_the_planted_filter_of_simple_cells(truth):
     # A complex cell has no linear receptive field, and shuffled spikes carry none.
     assert (np.abs(found[~linear]) < 0.2).all()
     assert (np.abs(match(rng.permutation(counts))) < 0.15).all()
+
+
+def test_responses_follow_the_formulas_of_the_three_types(truth):
+    population = population_of(truth)
+    rng = np.random.default_rng(4)
+    images = rng.uniform(0, 255, (5, *SIZE_PX))
+    contrast = (images / BACKGROUND - 1).reshape(5, -1)
+    filters = population.cells.filters(SIZE_PX)
+    drive = population.drive(images)
+    for cell, cell_type in enumerate(truth["cell_type"]):
+        first, second = (contrast @ part.ravel() for part in filters[cell])
+        expected = first**2 + second**2 if cell_type == "complex" else np.maximum(first, 0) ** 2
+        assert np.allclose(drive[:, cell], expected)
+    # Without a pool, and at twice the contrast, the drive is four times as strong.
+    doubled = BACKGROUND + 2 * (images - BACKGROUND)
+    assert np.allclose(population.drive(doubled), 4 * drive)
+    own = ~truth["has_normalization"]
+    half = truth["semi_saturation"]
+    expected = truth["baseline"] + truth["gain"] * drive / (half + drive)
+    assert np.allclose(population.respond(images)[:, own], expected[:, own])
 
 
 def test_complex_cells_do_not_care_for_phase_and_simple_cells_do(truth):
