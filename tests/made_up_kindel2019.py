@@ -1,8 +1,11 @@
 """Made-up inputs of the Kindel 2019 figures and tables: the right shape, no result of anything."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
+from v1lib.files import write_json
 from v1lib.predictions import Predictions
 from v1lib.recording import Recording
 
@@ -209,3 +212,38 @@ def preferred_images(n_neurons: int, *, source_kind: str = "real") -> dict[str, 
         "mean_r": np.linspace(0.85, 0.6, n_neurons),
         "source_kind": source_kind,
     }
+
+
+def recovery(n_neurons: int, *, source_kind: str = "simulated") -> pd.DataFrame:
+    """Planted and recovered values that mostly agree; every second neuron has no image."""
+    rng = np.random.default_rng(4)
+    match, selectivity = rng.beta(5, 2, n_neurons), rng.beta(2, 2, n_neurons)
+
+    def near(values: np.ndarray, scatter: float, low: float = -1.0) -> np.ndarray:
+        return np.clip(values + rng.normal(0, scatter, n_neurons), low, 1)
+
+    has_image = np.where(np.arange(n_neurons) % 2, np.nan, 1.0)
+    return pd.DataFrame(
+        {
+            "dataset": "kindel2019_simulated",
+            "model": "kindel2019_cnn",
+            "session": "01",
+            "neuron": np.arange(n_neurons),
+            "cell_type": rng.choice(["simple", "complex", "unoriented"], n_neurons),
+            "preferred_image_likeness": near(match, 0.1) * has_image,
+            "network_image_likeness": near(0.8 * match, 0.05) * has_image,
+            "weighted_image_likeness": near(0.6 * match, 0.05) * has_image,
+            "other_neuron_likeness": near(0 * match, 0.25) * has_image,
+            "correlation_expected": match,
+            "cc_norm_exact": near(match, 0.03),
+            "cc_norm_surrogate": near(match, 0.05),
+            "orientation_selectivity": selectivity,
+            "orientation_selectivity_model": near(selectivity, 0.1, low=0.0),
+            "source_kind": source_kind,
+        }
+    )
+
+
+def write_records(records: list[dict], path: Path) -> None:
+    """Run records as the trainer writes them."""
+    write_json(records, path)

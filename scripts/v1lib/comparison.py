@@ -161,7 +161,7 @@ def compare(published: Path, measured: Sequence[Path]) -> pd.DataFrame:
         on="id",
         how="left",
     )
-    both[texts] = both[texts].fillna("").astype(str)
+    both[texts] = both[texts].astype(object).where(both[texts].notna(), "")
     simulated = both["source_kind"] == "simulated"
     both.loc[simulated, ["ours", "spread", "n_ours", "our_error"]] = np.nan
     both["difference"] = both["ours"] - both["published"]

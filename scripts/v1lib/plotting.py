@@ -70,7 +70,7 @@ _LOOKS = {
     "cnn_3layers": Look("CNN, 3 layers", "#00305e"),
     "lnln": Look("LN-LN", RED),
     "ln": Look("LN", ORANGE),
-    "ridge": Look("Ridge on pixels", "#a6a6a6"),
+    "ridge": Look("Ridge on pixels", "#595959"),
     "gabor_ridge": Look("Gabor ridge", GREEN),
     "gabor_lasso": Look("Gabor LASSO", "#8fd3b6"),
     "gabor": Look("Gabor ridge", GREEN),

@@ -1,0 +1,67 @@
+"""Captions of the report: filled in from the configuration, valid, and none missing."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import docutils.core
+import jinja2
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+CAPTIONS = sorted((ROOT / "report").glob("*.rst"))
+PARAMS = {  # of the rules whose captions mention them
+    "active_rate_hz": 5.0,
+    "late_fraction": 0.75,
+    "near_ceiling": 0.9,
+    "percentiles": "[90, 50, 10]",
+    "response_window_s": 0.106,
+    "running_median_neurons": 41,
+    "selective_from": 0.3,
+}
+
+
+@pytest.fixture(params=["real", "simulated"])
+def config(request):
+    settings = yaml.safe_load((ROOT / "config.yaml").read_text())
+    if request.param == "simulated":
+        settings["papers"]["kindel2019"] |= {
+            "dataset": "kindel2019_simulated",
+            "search_dataset": "kindel2019_simulated_session02",
+        }
+    return request.param, settings
+
+
+def filled(path, settings):
+    snakemake = SimpleNamespace(
+        config=settings,
+        params=SimpleNamespace(**PARAMS),
+        wildcards=SimpleNamespace(session="03"),
+    )
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
+    return environment.from_string(path.read_text()).render(snakemake=snakemake)
+
+
+@pytest.mark.parametrize("path", CAPTIONS, ids=lambda path: path.stem)
+def test_a_caption_is_valid_and_says_if_the_data_are_simulated(path, config):
+    kind, settings = config
+    text = filled(path, settings)
+    docutils.core.publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 2})
+    assert "{{" not in text
+    always = path.stem in ("kindel2019_k11_orientation", "kindel2019_recovery")
+    if path.stem.startswith("kindel2019_"):
+        assert ("**Simulated data**" in text) == (kind == "simulated" or always)
+    if path.stem == "workflow":
+        assert ("used simulated data" in text) == (kind == "simulated")
+
+
+def test_every_caption_that_a_rule_names_is_there_and_the_other_way_round():
+    rules = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    named = set(re.findall(r"report/(\w+)\.rst", rules))
+    named |= {
+        f"kindel2019_{item}"
+        for item in re.findall(r'kindel_(?:report|seed_figures)\(\s*"(\w+)"', rules)
+    }
+    named |= set(re.findall(r"report/(\w+)\.rst", (ROOT / "Snakefile").read_text()))
+    assert {path.stem for path in CAPTIONS} == named
