@@ -3,22 +3,13 @@
 import logging
 import time
 
+from v1lib.block_files import BlockFiles, write_block
 from v1lib.device import choose_device
 from v1lib.feature_regression import FeatureRegression
-from v1lib.files import sha256_of, write_json
-from v1lib.histories import write_history
+from v1lib.files import sha256_of
 from v1lib.recording import Recording, load_recording
 from v1lib.regression import features_of, fit_regression
-from v1lib.runs import (
-    RunPlan,
-    RunResult,
-    environment_of,
-    initial_model,
-    peak_memory_mb,
-    plan_runs,
-    record_of,
-    save_checkpoint,
-)
+from v1lib.runs import RunPlan, RunResult, environment_of, initial_model, plan_runs
 from v1lib.steps import Input, Output, Threads
 
 log = logging.getLogger(__name__)
@@ -53,16 +44,15 @@ def main(
         results.append(_fitted(data, plan, network, features[core]))
         log.info("%s: %s", plan.name, _summary(results[-1]))
 
-    save_checkpoint(checkpoint, data, plans, results)
-    write_history(history, data, name, plans, results)
-    records = [
-        record_of(data, plan, name, environment)
-        | {"status": result.status, "reason": result.reason}
-        | result.record
-        | peak_memory_mb(device)
-        for plan, result in zip(plans, results, strict=True)
-    ]
-    write_json(records, record)
+    write_block(
+        BlockFiles(checkpoint, history, record),
+        data,
+        model=name,
+        plans=plans,
+        results=results,
+        environment=environment,
+        device=device,
+    )
 
 
 def _fitted(

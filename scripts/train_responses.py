@@ -5,18 +5,11 @@ import os
 
 import torch
 
+from v1lib.block_files import BlockFiles, write_block
 from v1lib.device import choose_device
-from v1lib.files import sha256_of, write_json
-from v1lib.histories import write_history
+from v1lib.files import sha256_of
 from v1lib.recording import load_recording
-from v1lib.runs import (
-    environment_of,
-    initial_model,
-    peak_memory_mb,
-    plan_runs,
-    record_of,
-    save_checkpoint,
-)
+from v1lib.runs import environment_of, initial_model, plan_runs
 from v1lib.steps import Gpu, Input, Output, Threads
 from v1lib.training import Run, fit
 from v1lib.training_state import ResumeFile
@@ -63,17 +56,15 @@ def main(
         seconds_between_saves=compute["seconds_between_saves"],
     )
 
-    results = [run.result for run in runs]
-    save_checkpoint(checkpoint, data, plans, results)
-    write_history(history, data, name, plans, results)
-    records = [
-        record_of(data, plan, name, environment)
-        | {"status": result.status, "reason": result.reason}
-        | result.record
-        | peak_memory_mb(device)
-        for plan, result in zip(plans, results, strict=True)
-    ]
-    write_json(records, record)
+    write_block(
+        BlockFiles(checkpoint, history, record),
+        data,
+        model=name,
+        plans=plans,
+        results=[run.result for run in runs],
+        environment=environment,
+        device=device,
+    )
     resume.remove()
 
 

@@ -6,14 +6,12 @@ blocks of seeds; the files of a block name every session and seed in it.
 
 import platform
 import resource
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from v1lib.files import atomic
 from v1lib.models import build_model
 from v1lib.recording import Recording, RecordingInfo
 from v1lib.search import drawn
@@ -180,24 +178,3 @@ def peak_memory_mb(device: torch.device) -> dict[str, float]:
     if device.type == "cuda":
         peak["peak_gpu_memory_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
     return peak
-
-
-def save_checkpoint(
-    path: Path, recording: Recording, plans: list[RunPlan], results: list[RunResult]
-) -> None:
-    """Write the networks of a block as a plain dict, loadable with ``weights_only=True``."""
-    members = []
-    for plan, result in zip(plans, results, strict=True):
-        member = asdict(plan) | {"state_dict": result.state_dict, "status": result.status}
-        member["neuron_index"] = plan.neuron_index.tolist()
-        member["split"] = plan.split.tolist()
-        members.append(member)
-    content = {
-        "dataset": recording.dataset,
-        "source_kind": recording.source_kind,
-        "stimulus_shape": list(recording.stimuli.shape[1:]),
-        "background": recording.background,
-        "members": members,
-    }
-    with atomic(path) as part:
-        torch.save(content, part)
