@@ -8,17 +8,16 @@ from v1lib.pooled_convolution import PooledConvolution
 
 pytest.importorskip("numba")
 
+SIDE = 9  # each size is compiled anew: the small tests share one
 # channels, filters, kernel, pool_kernel, pool_stride, height, width, n
 SHAPES = [
     (1, 16, 3, 3, 2, 33, 33, 50),
     (16, 32, 3, 3, 2, 15, 15, 50),
     (1, 16, 7, 3, 2, 33, 33, 3),
     (16, 32, 7, 3, 2, 13, 13, 2),
-    (1, 16, 5, 2, 2, 14, 11, 1),
-    (16, 8, 5, 2, 2, 10, 13, 2),
+    (16, 8, 5, 2, 2, 10, 13, 1),
     (8, 48, 3, 3, 2, 12, 12, 2),
     (3, 4, 3, 2, 3, 11, 15, 2),
-    (2, 12, 1, 1, 1, 5, 4, 3),
     (7, 64, 3, 3, 4, 16, 14, 2),
 ]
 
@@ -66,7 +65,7 @@ def test_values_and_gradients_are_those_of_pytorch(shape):
     assert ours[0].shape[2:] == layer.output_size(height, width)
 
 
-@pytest.mark.parametrize("shape", SHAPES[:4], ids=str)
+@pytest.mark.parametrize("shape", [(1, 16, 3, 3, 2, 9, 9, 4), (16, 32, 3, 3, 2, 9, 9, 4)], ids=str)
 def test_weight_gradients_without_an_input_gradient(shape):
     *sizes, height, width, n = shape
     layer = layer_of(*sizes)
@@ -82,28 +81,28 @@ def test_weight_gradients_without_an_input_gradient(shape):
 def test_first_of_equal_maxima_carries_the_gradient(channels):
     layer = layer_of(channels, 16, 3, 3, 2)
     layer.weight.data.abs_()
-    stimuli = torch.full((2, channels, 15, 15), 116.0)
-    stimuli[1, :, 8:] = torch.arange(15.0)
+    stimuli = torch.full((2, channels, SIDE, SIDE), 116.0)
+    stimuli[1, :, 5:] = torch.arange(float(SIDE))
     gradient = outputs_and_gradients(layer, layer, stimuli)[1]
     expected = outputs_and_gradients(layer, lambda x: rectify_then_pool(layer, x), stimuli)[1]
     torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-3)
-    # Upper left patches alone: with windows of 3 and a stride of 2, 6 windows and filters of 3,
-    # the last row and column that any first maximum of a constant image sees is 12.
-    assert gradient[0, :, 13:].abs().max() == gradient[0, :, :, 13:].abs().max() == 0
-    assert gradient[0, :, 12, 12].abs().max() > 0
+    # 3 x 3 windows, each with the patch of its first pixel: of 9 rows and columns the last two
+    # belong to no such patch.
+    assert gradient[0, :, 7:].abs().max() == gradient[0, :, :, 7:].abs().max() == 0
+    assert gradient[0, :, 6, 6].abs().max() > 0
 
 
 def test_units_at_exactly_zero_carry_no_gradient():
     layer = layer_of(1, 16, 3, 3, 2)
     layer.weight.data.zero_()
     layer.bias.data.zero_()
-    output, *gradients = outputs_and_gradients(layer, layer, torch.rand(2, 1, 9, 9))
+    output, *gradients = outputs_and_gradients(layer, layer, torch.rand(2, 1, SIDE, SIDE))
     assert all(float(value.abs().max()) == 0 for value in (output, *gradients))
 
 
 @pytest.mark.parametrize("where", ["weight", "bias", "stimuli"])
 def test_nan_is_not_swallowed(where):
-    layer, stimuli = layer_of(1, 16, 3, 3, 2), torch.rand(2, 1, 15, 15)
+    layer, stimuli = layer_of(1, 16, 3, 3, 2), torch.rand(2, 1, SIDE, SIDE)
     stimuli.requires_grad_()
     broken = stimuli if where == "stimuli" else getattr(layer, where)
     broken.data.view(-1)[-1] = torch.nan
@@ -123,7 +122,7 @@ def test_nan_is_not_swallowed(where):
 )
 def test_memory_layout_of_input_and_gradient_does_not_matter(arrange):
     layer = layer_of(16, 32, 3, 3, 2)
-    stimuli = torch.randn(2, 16, 9, 12)
+    stimuli = torch.randn(2, 16, SIDE, SIDE)
     stimuli[1] = stimuli[0]
     expected = layer(stimuli)
     again = layer(arrange(stimuli))
@@ -138,7 +137,7 @@ def test_memory_layout_of_input_and_gradient_does_not_matter(arrange):
 
 
 def test_gradient_accumulates_and_reaches_a_weight_of_any_layout():
-    layer, stimuli = layer_of(16, 32, 3, 3, 2), torch.randn(3, 16, 9, 9)
+    layer, stimuli = layer_of(16, 32, 3, 3, 2), torch.randn(3, 16, SIDE, SIDE)
     layer.weight.data = layer.weight.data.contiguous()
     for _ in range(2):
         layer(stimuli).sum().backward()
@@ -147,7 +146,7 @@ def test_gradient_accumulates_and_reaches_a_weight_of_any_layout():
 
 
 def test_plain_operations_are_used_where_kernels_cannot_be():
-    layer, stimuli = layer_of(1, 16, 3, 3, 2), torch.rand(2, 1, 9, 9)
+    layer, stimuli = layer_of(1, 16, 3, 3, 2), torch.rand(2, 1, SIDE, SIDE)
     expected = layer(stimuli)
     assert not uses_kernels(layer_of(1, 6, 3, 3, 2), stimuli)
     assert not uses_kernels(layer_of(1, 16, 3, 3, 2).double(), stimuli.double())
@@ -159,7 +158,7 @@ def test_plain_operations_are_used_where_kernels_cannot_be():
 def test_a_missing_numba_is_said_once(monkeypatch, caplog):
     monkeypatch.setattr(pooled_convolution, "convolution_kernels", None)
     pooled_convolution._say_that_numba_is_missing.cache_clear()
-    layer, stimuli = layer_of(1, 16, 3, 3, 2), torch.rand(2, 1, 9, 9)
+    layer, stimuli = layer_of(1, 16, 3, 3, 2), torch.rand(2, 1, SIDE, SIDE)
     for _ in range(2):
         torch.testing.assert_close(layer(stimuli), rectify_then_pool(layer, stimuli))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -169,7 +168,7 @@ def test_stacked_parameters_under_vmap_and_grad():
     layers = [layer_of(1, 16, 3, 3, 2) for _ in range(3)]
     for i, layer in enumerate(layers):
         layer.weight.data.mul_(1 + i)
-    stimuli = torch.rand(3, 5, 1, 15, 15)
+    stimuli = torch.rand(3, 5, 1, SIDE, SIDE)
     network = torch.nn.Sequential(layers[0], torch.nn.Flatten(), torch.nn.Dropout(0.35))
     stacked = {
         f"0.{name}": torch.stack([dict(layer.named_parameters())[name].data for layer in layers])
@@ -189,7 +188,7 @@ def test_stacked_parameters_under_vmap_and_grad():
 
 
 def test_kernels_are_repeatable():
-    layer, stimuli = layer_of(16, 32, 3, 3, 2), torch.randn(20, 16, 15, 15)
+    layer, stimuli = layer_of(16, 32, 3, 3, 2), torch.randn(20, 16, SIDE, SIDE)
     first, second = (outputs_and_gradients(layer, layer, stimuli) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 

@@ -39,6 +39,7 @@ ACCUMULATORS = (
 )
 LARGEST_OFFSET = 2**24  # window offsets are kept as float32, exact below this
 
+# Not cached on disk: kernels that call kernels never find their entry again.
 _compiled = numba.njit(boundscheck=False, error_model="numpy", nogil=True)
 
 
@@ -64,19 +65,26 @@ def _patch_lanes(shape):
 
 @cache
 def forward_kernel(shape):
-    """Kernel (stimuli, taps, bias, convolved, pooled, offsets, n_images) -> None for one layer.
+    """Kernel (stimuli, weight, bias, pooled, offsets, n_images) -> None for one layer.
 
-    taps: weights as (kernel, kernel, channels, filters). convolved: scratch for one image (rows,
-    columns, filters). Written: pooled and offsets (n_images, rows, columns, filters); an offset
-    says where in the input, counted from the first patch of the window, the patch of the (first)
-    maximum starts, and is negative where ReLU lets nothing pass.
+    stimuli: (n_images, height, width, channels), weight: (filters, kernel, kernel, channels).
+    Written: pooled and offsets (n_images, rows, columns, filters); an offset says where in the
+    input, counted from the first patch of the window, the patch of the (first) maximum starts, and
+    is negative where ReLU lets nothing pass.
     """
     convolve, pool = _convolve_kernel(shape), _pool_kernel(shape)
     image_size = shape.height * shape.width * shape.channels
     pooled_size = shape.pooled[0] * shape.pooled[1] * shape.filters
+    convolved_size = shape.convolved[0] * shape.convolved[1] * shape.filters
+    filters, n_taps = shape.filters, shape.kernel**2 * shape.channels
 
     @_compiled
-    def forward(stimuli, taps, bias, convolved, pooled, offsets, n_images):
+    def forward(stimuli, weight, bias, pooled, offsets, n_images):
+        taps = np.empty(n_taps * filters, np.float32)
+        for c in range(filters):
+            for t in range(n_taps):
+                taps[t * filters + c] = weight[c * n_taps + t]
+        convolved = np.empty(convolved_size, np.float32)
         for image in range(n_images):
             convolve(stimuli, image * image_size, taps, bias, convolved)
             pool(convolved, pooled, offsets, image * pooled_size)
@@ -167,23 +175,21 @@ def _pool_kernel(shape):
 
 
 @cache
-def backward_kernel(shape, *, with_input):
+def backward_kernel(shape, *, channels_first, with_input):
     """Kernel that turns the gradient of the pooled output into those of weight, bias and input.
 
     Arguments (gradient, offsets, stimuli, weight, weight_gradient, bias_gradient, input_gradient,
-    n_images). gradient and offsets: (n_images, rows, columns, filters). weight and weight_gradient:
-    (filters, kernel, patch_row); the weight gradient is added to, and beyond its kernel x channels
-    values a row of it is meaningless. stimuli and input_gradient have that many values too many at
-    their end. input_gradient is overwritten; it is not touched without `with_input`.
+    n_images), stored as for `forward_kernel`; the gradient may also be stored `channels_first`:
+    (n_images, filters, rows, columns). The last three arrays are written, input_gradient only
+    `with_input`.
     """
-    filters, kernel, filled = shape.filters, shape.kernel, patch_row(shape)
-    pooled_rows, pooled_columns = shape.pooled
-    lanes = _patch_lanes(shape)
-    row_vectors = filled // lanes
-    vectors = kernel * row_vectors
-    input_row = shape.width * shape.channels
-    image_size, slack = shape.height * input_row, filled - kernel * shape.channels
-    step_y, step_x = shape.pool_stride * input_row, shape.pool_stride * shape.channels
+    filters, row, filled = shape.filters, shape.kernel * shape.channels, patch_row(shape)
+    n_rows, n_places = filters * shape.kernel, shape.pooled[0] * shape.pooled[1]
+    image_size = shape.height * shape.width * shape.channels
+    # Rows of filters and patches are filled up to whole vectors: what is read beyond the end of a
+    # patch is added to sums that nobody reads, and what is written there is zero times something.
+    scratch_size = image_size + filled - row
+    add_image = _add_image_kernel(shape, channels_first, with_input)
 
     @_compiled
     def backward(
@@ -196,40 +202,71 @@ def backward_kernel(shape, *, with_input):
         input_gradient,
         n_images,
     ):
-        weights, sums = registers(vectors, lanes), registers(vectors, lanes)
+        rows = np.zeros(n_rows * filled, np.float32)
+        sums = np.zeros(n_rows * filled, np.float32)
+        for r in range(n_rows):
+            for i in range(row):
+                rows[r * filled + i] = weight[r * row + i]
+        bias_gradient[:] = 0
+        seen = np.zeros(scratch_size, np.float32)
+        changed = np.zeros(scratch_size, np.float32)
         for image in range(n_images):
+            first, unit = image * image_size, image * n_places * filters
+            for i in range(image_size):
+                seen[i] = stimuli[first + i]
+            add_image(gradient, offsets, unit, seen, rows, sums, bias_gradient, changed)
             if with_input:
-                for i in range(image * image_size, (image + 1) * image_size + slack):
-                    input_gradient[i] = 0
-            for c in range(filters):
-                bias_sum = np.float32(0)
-                for v in range(vectors):
-                    put(sums, v, load(weight_gradient, (c * vectors + v) * lanes, lanes))
-                    if with_input:
-                        put(weights, v, load(weight, (c * vectors + v) * lanes, lanes))
-                unit = image * pooled_rows * pooled_columns * filters + c
-                for y in range(pooled_rows):
-                    corner = image * image_size + y * step_y
-                    for _ in range(pooled_columns):
-                        g = gradient[unit]
-                        offset = offsets[unit]
-                        if g != 0 and offset >= 0:
-                            bias_sum += g
-                            patch = corner + int(offset)
-                            factor = broadcast(g, lanes)
-                            for v in range(vectors):
-                                at = patch + (v // row_vectors) * input_row
-                                at += (v % row_vectors) * lanes
-                                seen = load(stimuli, at, lanes)
-                                put(sums, v, multiply_add(factor, seen, get(sums, v)))
-                                if with_input:
-                                    so_far = load(input_gradient, at, lanes)
-                                    total = multiply_add(factor, get(weights, v), so_far)
-                                    store(input_gradient, at, total)
-                        unit += filters
-                        corner += step_x
-                for v in range(vectors):
-                    store(weight_gradient, (c * vectors + v) * lanes, get(sums, v))
-                bias_gradient[c] += bias_sum
+                for i in range(image_size):
+                    input_gradient[first + i] = changed[i]
+                    changed[i] = 0
+        for r in range(n_rows):
+            for i in range(row):
+                weight_gradient[r * row + i] = sums[r * filled + i]
 
     return backward
+
+
+def _add_image_kernel(shape, channels_first, with_input):
+    """Add what one image contributes to the sums of the weights and biases and to its input's."""
+    filters, kernel, filled = shape.filters, shape.kernel, patch_row(shape)
+    pooled_rows, pooled_columns = shape.pooled
+    n_places = pooled_rows * pooled_columns
+    next_place, next_filter = (1, n_places) if channels_first else (filters, 1)
+    lanes = _patch_lanes(shape)
+    row_vectors = filled // lanes
+    vectors = kernel * row_vectors
+    input_row = shape.width * shape.channels
+    step_y, step_x = shape.pool_stride * input_row, shape.pool_stride * shape.channels
+
+    @_compiled
+    def add_image(gradient, offsets, unit, seen, rows, row_sums, bias_sums, changed):
+        weights, sums = registers(vectors, lanes), registers(vectors, lanes)
+        for c in range(filters):
+            for v in range(vectors):
+                put(sums, v, load(row_sums, (c * vectors + v) * lanes, lanes))
+                if with_input:
+                    put(weights, v, load(rows, (c * vectors + v) * lanes, lanes))
+            bias_sum = np.float32(0)
+            at_gradient, at_offset = unit + c * next_filter, unit + c
+            for y in range(pooled_rows):
+                for x in range(pooled_columns):
+                    g, offset = gradient[at_gradient], offsets[at_offset]
+                    at_gradient += next_place
+                    at_offset += filters
+                    if g != 0 and offset >= 0:
+                        bias_sum += g
+                        factor = broadcast(g, lanes)
+                        patch = y * step_y + x * step_x + int(offset)
+                        for v in range(vectors):
+                            at = patch + (v // row_vectors) * input_row
+                            at += (v % row_vectors) * lanes
+                            total = multiply_add(factor, load(seen, at, lanes), get(sums, v))
+                            put(sums, v, total)
+                            if with_input:
+                                so_far = load(changed, at, lanes)
+                                store(changed, at, multiply_add(factor, get(weights, v), so_far))
+            bias_sums[c] += bias_sum
+            for v in range(vectors):
+                store(row_sums, (c * vectors + v) * lanes, get(sums, v))
+
+    return add_image

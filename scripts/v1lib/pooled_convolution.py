@@ -8,6 +8,7 @@ import logging
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -104,7 +105,8 @@ class PooledConvolution(nn.Module):
             found = tuple(stimuli.shape)
             raise ValueError(f"input must be [n, {self.in_channels}, height, width], not {found}")
         shape = self._shape(*stimuli.shape[2:])
-        if self._use_kernels(stimuli, shape):
+        possible = self.fused and kernels_apply(stimuli, self.weight, self.bias)
+        if possible and convolution_kernels.supports(shape):
             return _FusedLayer.apply(stimuli, self.weight, self.bias, shape)
         convolved = functional.conv2d(stimuli, self.weight, self.bias)
         return functional.relu(functional.max_pool2d(convolved, self.pool_kernel, self.pool_stride))
@@ -119,21 +121,19 @@ class PooledConvolution(nn.Module):
             )
         return shape
 
-    def _use_kernels(self, stimuli: Tensor, shape: LayerShape) -> bool:
-        tensors = (stimuli, self.weight, self.bias)
-        if not self.fused or any(t.device.type != "cpu" for t in tensors):
-            return False
-        if any(t.dtype != torch.float32 for t in tensors) or inside_functorch():
-            return False
-        if convolution_kernels is None:
-            _say_that_numba_is_missing()
-            return False
-        return len(stimuli) > 0 and convolution_kernels.supports(shape)
 
+def kernels_apply(*tensors: Tensor) -> bool:
+    """Whether compiled kernels can work on tensors: float32 on the CPU, with numba at hand.
 
-def inside_functorch() -> bool:
-    """Whether the caller is inside a transformation of `torch.func`, whose tensors have no data."""
-    return torch._C._are_functorch_transforms_active()
+    Inside a transformation of `torch.func` (vmap, grad) tensors have no data of their own.
+    """
+    if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in tensors):
+        return False
+    if torch._C._are_functorch_transforms_active() or tensors[0].numel() == 0:
+        return False
+    if convolution_kernels is None:
+        _say_that_numba_is_missing()
+    return convolution_kernels is not None
 
 
 @cache
@@ -146,12 +146,10 @@ class _FusedLayer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, stimuli: Tensor, weight: Tensor, bias: Tensor, shape: LayerShape) -> Tensor:
-        images = stimuli.permute(0, 2, 3, 1).contiguous()
-        pooled = images.new_empty(len(images), *shape.pooled, shape.filters)
+        images, weight = channels_last(stimuli), channels_last(weight)
+        pooled = torch.empty(len(images), *shape.pooled, shape.filters)
         offsets = torch.empty_like(pooled)
-        convolved = images.new_empty(*shape.convolved, shape.filters)
-        taps = weight.permute(2, 3, 1, 0).contiguous()
-        arrays = map(_flat, (images, taps, bias, convolved, pooled, offsets))
+        arrays = map(flat, (images, weight, bias, pooled, offsets))
         convolution_kernels.forward_kernel(shape)(*arrays, len(images))
         ctx.shape = shape
         ctx.save_for_backward(images, weight, offsets)
@@ -161,31 +159,33 @@ class _FusedLayer(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple:
         images, weight, offsets = ctx.saved_tensors
-        shape, with_input = ctx.shape, ctx.needs_input_grad[0]
-        row, filled = shape.kernel * shape.channels, convolution_kernels.patch_row(shape)
-        slack = filled - row
-        # Rows of patches and filters are filled up to whole vectors.
-        rows = weight.permute(0, 2, 3, 1).reshape(shape.filters, shape.kernel, row)
-        rows = functional.pad(rows, (0, slack)) if slack else rows.contiguous()
-        seen = functional.pad(images.view(-1), (0, slack)) if slack else images
-        rows_gradient, bias_gradient = torch.zeros_like(rows), rows.new_zeros(shape.filters)
-        images_gradient = images.new_empty(images.numel() + slack if with_input else 0)
+        with_input, channels_first = ctx.needs_input_grad[0], gradient.is_contiguous()
+        if not channels_first:
+            gradient = channels_last(gradient)
+        weight_gradient, bias_gradient = torch.empty_like(weight), torch.empty(len(weight))
+        images_gradient = torch.empty_like(images) if with_input else torch.empty(0)
         arrays = map(
-            _flat,
+            flat,
             (
-                gradient.permute(0, 2, 3, 1).contiguous(),
-                *(offsets, seen, rows),
-                *(rows_gradient, bias_gradient, images_gradient),
+                *(gradient, offsets, images, weight),
+                *(weight_gradient, bias_gradient, images_gradient),
             ),
         )
-        kernel = convolution_kernels.backward_kernel(shape, with_input=with_input)
+        kernel = convolution_kernels.backward_kernel(
+            ctx.shape, channels_first=channels_first, with_input=with_input
+        )
         kernel(*arrays, len(images))
-        weight_gradient = rows_gradient[..., :row].unflatten(2, (shape.kernel, shape.channels))
+        weight_gradient = weight_gradient.permute(0, 3, 1, 2)
         if not with_input:
-            return None, weight_gradient.permute(0, 3, 1, 2), bias_gradient, None
-        images_gradient = images_gradient[: images.numel()].view(images.shape).permute(0, 3, 1, 2)
-        return images_gradient, weight_gradient.permute(0, 3, 1, 2), bias_gradient, None
+            return None, weight_gradient, bias_gradient, None
+        return images_gradient.permute(0, 3, 1, 2), weight_gradient, bias_gradient, None
 
 
-def _flat(tensor: Tensor):
-    return tensor.detach().view(-1).numpy()
+def channels_last(tensor: Tensor) -> Tensor:
+    """[a, channels, rows, columns] -> [a, rows, columns, channels], C order."""
+    return tensor.permute(0, 2, 3, 1).contiguous()
+
+
+def flat(tensor: Tensor) -> np.ndarray:
+    """The memory of a contiguous CPU tensor as a flat array."""
+    return tensor.detach().numpy().reshape(-1)
