@@ -15,6 +15,28 @@ SOURCES = (
 )
 LEFT_OUT = shutil.ignore_patterns("__pycache__")
 
+# The demo in a minute: the same jobs on fewer images, with networks that hardly train.
+_SHORT = {"max_steps": 40, "evaluate_every": 10}
+_SHORT_FOR_ALL = _SHORT | {"max_steps_by_session": {"08": 40, "10": 40}}
+TINY = {
+    "sources": {
+        "kindel2019_simulated": {
+            "settings": {"sessions": {"01": 4, "02": 4, "03": 4}, "n_images": 60}
+        }
+    },
+    "models": {
+        "kindel2019_cnn": {
+            "params": {"conv1": {"filters": 4}, "conv2": {"filters": 4}, "hidden_units": 20},
+            "training": _SHORT,
+        },
+        "kindel2019_lnln": {"training": _SHORT_FOR_ALL},
+        "kindel2019_ln": {"training": _SHORT},
+        "kindel2019_cnn_search": {"training": {"max_steps": 20}},
+        "kindel2019_lnln_search": {"training": _SHORT_FOR_ALL},
+    },
+    "papers": {"kindel2019": {"preferred_images": {"n_steps": 3}}},
+}
+
 
 class ProjectCopy:
     """The files of the workflow under ``root``; it runs in ``root/run`` with small settings."""
@@ -35,14 +57,20 @@ class ProjectCopy:
         self,
         *options: str,
         settings: tuple[dict, ...] = (),
+        demo: bool = True,
         profile: str = "cpu",
         environment: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess:
-        """Run Snakemake on the copy; ``settings`` are merged over the demo's, one after another.
+        """Run Snakemake on the copy; nothing is asserted about the outcome.
 
-        Targets must stand first in ``options``. Nothing is asserted about the outcome.
+        Args:
+            options: targets first, because some options take all that follows.
+            settings: laid over the configuration, one after another.
+            demo: lay the demo's settings under them.
+            profile: name of one of the profiles.
+            environment: of the process, when not this one's.
         """
-        files = [self.root / "demo/config.yaml"]
+        files = [self.root / "demo/config.yaml"] if demo else []
         for number, setting in enumerate(settings):
             files.append(self.root / f"settings{number}.yaml")
             files[-1].write_text(yaml.safe_dump(setting))
@@ -50,15 +78,17 @@ class ProjectCopy:
             *(sys.executable, "-m", "snakemake", *options),
             *("--snakefile", str(self.root / "Snakefile"), "--directory", str(self.run)),
             *("--workflow-profile", str(self.root / "profiles" / profile)),
-            *("--configfile", *map(str, files)),
+            *(["--configfile", *map(str, files)] if files else []),
         ]
         return subprocess.run(
-            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=900
+            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=3000
         )
 
-    def planned(self, *options: str, settings: tuple[dict, ...] = ()) -> dict[str, list[str]]:
+    def planned(
+        self, *options: str, settings: tuple[dict, ...] = (), demo: bool = True
+    ) -> dict[str, list[str]]:
         """Outputs of the jobs that would run, by rule."""
-        done = self.snakemake(*options, "--dry-run", settings=settings)
+        done = self.snakemake(*options, "--dry-run", settings=settings, demo=demo)
         assert done.returncode == 0, done.stdout + done.stderr
         return planned_jobs(done.stdout + done.stderr)
 

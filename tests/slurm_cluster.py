@@ -48,7 +48,7 @@ MinJobAge=600
 EnforcePartLimits=ALL
 NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 Port={node_port} CPUs=8 RealMemory=16000 \
 Gres=gpu:2 State=UNKNOWN
-PartitionName={partition} Nodes=node Default=YES MaxTime=120 State=UP
+PartitionName={partition} Nodes=node Default=YES MaxTime=UNLIMITED State=UP
 """
 
 # A pretend GPU may be any character device; nothing is read from it.

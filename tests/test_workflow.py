@@ -1,0 +1,172 @@
+"""The whole workflow in small: what it makes, and what makes which part of it run again."""
+
+import csv
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from project_copy import TINY, ProjectCopy
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+
+RESULTS = "results/kindel2019"
+LN = "results/kindel2019_simulated/kindel2019_ln"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> ProjectCopy:
+    """A copy in which everything has run once."""
+    project = ProjectCopy(tmp_path_factory.mktemp("finished"))
+    done = project.snakemake(settings=(TINY,))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory) -> ProjectCopy:
+    """A copy in which nothing has run."""
+    return ProjectCopy(tmp_path_factory.mktemp("fresh"))
+
+
+@contextmanager
+def edited(path: Path) -> Iterator[None]:
+    """For a while, a file has one comment more."""
+    before = path.read_text()
+    path.write_text(before + "\n# One comment more.\n")
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+def models_of(outputs: list[str]) -> set[str]:
+    """The models in paths such as results/{dataset}/{model}/scores.csv."""
+    return {output.split("/")[2] for output in outputs}
+
+
+def test_every_figure_has_its_picture_its_page_and_its_numbers(finished):
+    figures = sorted((finished.run / RESULTS).rglob("*.png"))
+    assert {figure.name.split("_")[0] for figure in figures} >= {f"k{n}" for n in range(3, 13)}
+    assert {figure.parent.name for figure in figures} >= {"k1_training", "k2_pearson_bars"}
+    for figure in figures:
+        assert figure.read_bytes().startswith(b"\x89PNG")
+        assert figure.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+        with figure.with_suffix(".csv").open() as table:
+            assert len(list(csv.DictReader(table))) > 0
+
+
+def test_every_row_about_simulated_data_says_so(finished):
+    kinds = set()
+    for path in (finished.run / "results").rglob("*.csv"):
+        with path.open() as table:
+            rows = csv.DictReader(table)
+            if "source_kind" in rows.fieldnames:
+                kinds |= {row["source_kind"] for row in rows}
+    assert kinds == {"simulated"}
+
+
+def test_nothing_is_left_half_written_or_in_unexpected_places(finished):
+    assert not [path for path in finished.run.rglob("*") if ".part" in path.name]
+    places = {path.name for path in finished.run.iterdir()}
+    assert places == {"data", "results", "logs", ".snakemake"}
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    done = finished.snakemake("--dry-run", settings=(TINY,))
+    assert "Nothing to be done" in done.stdout
+    assert finished.planned(settings=(TINY,)) == {}
+
+
+def test_touching_the_code_or_copying_the_project_reruns_nothing(finished):
+    for path in (finished.root / "scripts").rglob("*.py"):
+        os.utime(path)
+    assert finished.planned(settings=(TINY,)) == {}
+
+
+def test_a_changed_parameter_reruns_its_model_and_what_follows(finished):
+    change = {"models": {"kindel2019_ln": {"training": {"learning_rate": 2.0e-4}}}}
+    planned = finished.planned(settings=(TINY, change))
+    assert models_of(planned.pop("train_responses")) == {"kindel2019_ln"}
+    assert models_of(planned.pop("predict")) == {"kindel2019_ln"}
+    assert models_of(planned.pop("score")) == {"kindel2019_ln"}
+    assert {"collect_scores", "kindel2019_k7_models", "collect_claims"} <= set(planned)
+    untouched = {"simulate_kindel2019", "preprocess_kindel2019", "fit_regression"}
+    assert not (untouched | {"kindel2019_k1_training", "preferred_images"}) & set(planned)
+
+
+def test_more_seeds_train_only_the_new_ones(finished):
+    change = {"papers": {"kindel2019": {"runs": {"main": {"seeds": 4}}}}}
+    planned = finished.planned(settings=(TINY, change))
+    blocks = {path.split("/")[3] for path in planned["train_responses"] + planned["fit_regression"]}
+    assert blocks == {"seeds2-2", "seeds3-3", "seeds2-3"}
+
+
+@pytest.mark.parametrize(
+    ("module", "reruns", "keeps"),
+    [
+        ("metrics", {"score", "kindel2019_kt2_overall"}, {"train_responses", "predict"}),
+        ("plotting", {"kindel2019_k4_population"}, {"train_responses", "predict", "score"}),
+        ("training", {"train_responses"}, {"fit_regression", "preprocess_kindel2019"}),
+        ("models/kindel2019_regression", {"fit_regression", "score"}, {"train_responses"}),
+        ("simulation/population", {"simulate_kindel2019"}, {"download"}),
+    ],
+)
+def test_an_edited_module_reruns_what_depends_on_it(finished, module, reruns, keeps):
+    with edited(finished.root / "scripts" / "v1lib" / f"{module}.py"):
+        planned = set(finished.planned(settings=(TINY,)))
+    assert reruns <= planned
+    assert not keeps & planned
+    assert finished.planned(settings=(TINY,)) == {}
+
+
+def test_the_same_seed_gives_the_same_network_and_another_does_not(finished):
+    checkpoint = f"{LN}/seeds0-1/checkpoint.pt"
+    predictions = f"{LN}/seeds0-1/predictions.npz"
+    before = [(finished.run / path).read_bytes() for path in (checkpoint, predictions)]
+    again = finished.snakemake(
+        *(checkpoint, predictions, "--forcerun", "train_responses"), settings=(TINY,)
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "rule train_responses" in again.stdout + again.stderr
+    assert [(finished.run / path).read_bytes() for path in (checkpoint, predictions)] == before
+
+
+def test_the_report_holds_every_figure_with_its_caption(finished):
+    done = finished.snakemake("--report", "report.zip", settings=(TINY,))
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(finished.run / "report.zip") as report:
+        names = {Path(name).name for name in report.namelist()}
+    (finished.run / "report.zip").unlink()
+    items = {
+        path.stem.removeprefix("kindel2019_") for path in (finished.root / "report").glob("*.rst")
+    }
+    items -= {"workflow", "k1_training", "k2_pearson_bars"}
+    assert not {item for item in items if not {f"{item}.png", f"{item}.csv"} & names}
+
+
+def test_one_figure_asks_for_no_more_than_it_needs(fresh):
+    planned = fresh.planned(f"{RESULTS}/k1_training/session01_seed0.png")
+    assert models_of(planned["train_responses"]) == {"kindel2019_cnn"}
+    assert "fit_regression" not in planned
+
+
+def test_the_reproduction_is_planned_without_data_network_or_gpu(fresh):
+    planned = fresh.planned("kindel2019", demo=False)
+    assert planned["download"] == ["data/raw/kindel2019/data.tar.gz"]
+    assert len(planned["kindel2019_k1_training"]) == 10 * 7 * 3
+
+
+def test_a_damaged_raw_file_is_named_and_leaves_nothing_behind(fresh):
+    archive = fresh.run / "data/raw/kindel2019/data.tar.gz"
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(b"half of a download")
+    done = fresh.snakemake("data/processed/kindel2019.npz", demo=False)
+    assert done.returncode != 0
+    log = (fresh.run / "logs/preprocess_kindel2019/kindel2019.log").read_text()
+    assert "data/raw/kindel2019/data.tar.gz" in log
+    files = {path for path in (fresh.run / "data").rglob("*") if path.is_file()}
+    assert files == {archive}
