@@ -128,6 +128,12 @@ def test_a_single_published_split_scatters_by_the_full_spread():
     assert result.error == pytest.approx(0.1 / math.sqrt(3))
 
 
+def test_one_split_of_ours_is_not_comparable(judge):
+    result = over_splits("p.a", [0.2], "real", statistic="median", published_splits=7)
+    row = judge(result, error=0.005)
+    assert (row["verdict"], row["reason"]) == ("not comparable", "one split only")
+
+
 def test_means_over_neurons_leave_out_what_is_undefined():
     result = over_neurons("a", [0.2, math.nan, 0.4], "real")
     assert (result.value, result.n) == (pytest.approx(0.3), 2)

@@ -185,6 +185,18 @@ def test_equal_models_do_not_differ():
     assert row["p_holm"] > 0.05
 
 
+def test_the_reference_alone_has_nothing_to_be_compared_with():
+    table = compare_models(
+        two_models(0.0),
+        ["kindel2019_cnn"],
+        reference="kindel2019_cnn",
+        sessions=["01"],
+        bootstrap_seed=0,
+    )
+    assert table[["mean_difference", "n_pairs", "p", "p_holm"]].isna().all(axis=None)
+    assert table["n_neurons"].item() == 40
+
+
 def test_models_over_different_neurons_are_not_compared():
     neurons = two_models(0.1)
     with pytest.raises(ValueError, match="'kindel2019_ln' has other neurons"):

@@ -218,6 +218,20 @@ def test_c4_is_decided_by_the_strongest_benchmark(best, verdict):
     assert f"minus {GABOR}" in claim.statistic
 
 
+def test_c4_without_benchmarks_is_not_tested():
+    neurons = cells(around(0.5)).assign(model=CNN)
+    claim = claims.against_benchmarks(neurons, [CNN], ["01"], 0)
+    assert (claim.verdict, claim.n) == ("not tested", 0)
+
+
+def test_correlations_left_undefined_do_not_spoil_c2():
+    values = around(0.4)
+    values[3] = np.nan
+    rate = np.where(np.arange(60) % 2, 3.0, 8.0)
+    claim = claims.active_neurons(cells(values, rate), THRESHOLDS, 0)
+    assert np.isfinite([claim.effect, claim.low, claim.high, claim.p]).all()
+
+
 @pytest.mark.parametrize(
     ("near", "n", "verdict"),
     [(15, 100, "supported"), (40, 100, "contradicted"), (0, 8, "undecided")],

@@ -53,8 +53,8 @@ def main(
 
 
 def at_percentile(cells: pd.DataFrame, percentile: float) -> pd.Series:
-    """The cell whose r lies nearest to a percentile of r over all cells."""
-    wanted = np.percentile(cells["correlation"], percentile)
+    """The cell whose r lies nearest to a percentile of r over all cells with an r."""
+    wanted = np.nanpercentile(cells["correlation"], percentile)
     return cells.loc[(cells["correlation"] - wanted).abs().idxmin()]
 
 

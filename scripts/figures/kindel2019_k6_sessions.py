@@ -50,7 +50,9 @@ def main(
 def _draw_row(ax: Axes, cells: pd.DataFrame, models: list, sessions: list) -> None:
     looks = plotting.looks(models)
     pitch = min(0.84 / len(models), 0.2)
-    groups = {key: rows["correlation"] for key, rows in cells.groupby(["session", "model"])}
+    groups = {
+        key: rows["correlation"].dropna() for key, rows in cells.groupby(["session", "model"])
+    }
     ax.axhline(0, color=plotting.GREY, linewidth=0.5, zorder=0)
     for place, session in enumerate(sessions):
         for order, model in enumerate(models):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from v1lib import plotting
 from v1lib.files import write_csv
@@ -42,7 +43,7 @@ def main(
     write_csv(draws.assign(source_kind=kind), table)
 
 
-def _page(draws: pd.DataFrame, models: list, factor_labels: dict) -> plotting.Figure:
+def _page(draws: pd.DataFrame, models: list, factor_labels: dict) -> Figure:
     keys = [
         (model, factor)
         for model in models

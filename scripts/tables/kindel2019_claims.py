@@ -90,7 +90,7 @@ def active_neurons(cells: pd.DataFrame, thresholds: dict, seed: int) -> Claim:
     """C2: neurons above the rate threshold are predicted better than the others."""
     rate = thresholds["active_rate_hz"]
     active = cells["mean_rate_hz"] > rate
-    groups = [cells.loc[rows, "correlation"] for rows in (active, ~active)]
+    groups = [cells.loc[rows, "correlation"].dropna() for rows in (active, ~active)]
     interval = difference_interval(*groups, seed=seed)
     return Claim(
         paper=_PAPER,
@@ -140,6 +140,17 @@ def against_benchmarks(
 ) -> Claim:
     """C4: the CNN predicts better than every benchmark; the row is of the strongest of them."""
     reference, *others = models
+    if not others:
+        return Claim(
+            paper=_PAPER,
+            claim="C4",
+            text="the CNN predicts better than benchmark models",
+            statistic="mean paired difference of r",
+            n=0,
+            effect=math.nan,
+            source_kind=source_kind_of(table),
+            note="no benchmark model is configured",
+        )
     compared = compare_models(
         table, others, reference=reference, sessions=sessions, bootstrap_seed=seed
     )

@@ -79,6 +79,8 @@ def over_splits(
 ) -> Measured:
     """Mean or median over random splits, published for other random splits of the same data.
 
+    A single split of ours has no error, so it is not comparable.
+
     Args:
         id_, source_kind, comparability: see ``Measured``.
         values: [n_splits], our result on each split.
@@ -97,7 +99,7 @@ def over_splits(
         n=summary.n,
         error=factor * summary.sem,
         published_sampling_error=published_factor * summary.sd / math.sqrt(published_splits),
-        comparability=comparability,
+        comparability=comparability or ("one split only" if summary.n == 1 else ""),
     )
 
 

@@ -28,6 +28,10 @@ _METRICS = (
 )
 _RUN = ["dataset", "model", "session", "seed"]
 _UNDEFINED = ("zero", "skip")
+_PAIRED = (
+    *("mean_difference", "difference_low", "difference_high", "median_difference"),
+    *("rank_biserial", "n_pairs", "p"),
+)
 
 
 def read_scores(paths: Sequence[Path]) -> pd.DataFrame:
@@ -235,9 +239,8 @@ def compare_models(
             row |= _paired(difference, bootstrap_seed)
         rows.append(row | {"source_kind": source_kind_of(cells)})
     table = pd.DataFrame(rows)
-    for column in ("mean_difference", "difference_low", "difference_high", "p"):
-        if column not in table:
-            table[column] = float("nan")  # the reference was the only model
+    # without another model than the reference these columns are empty
+    table = table.reindex(columns=[*table.columns.difference(_PAIRED, sort=False), *_PAIRED])
     table["p_holm"] = holm(table["p"])
     return table
 
