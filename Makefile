@@ -20,7 +20,7 @@ help:
 	@echo "make demo                     the whole workflow in small, on simulated recordings"
 	@echo "make paper PAPER=kindel2019   every figure and table of one paper, from its data"
 	@echo "make test                     style, library, workflow"
-	@echo "make benchmark                measure speed"
+	@echo "make benchmark                measure speed, side by side (slow)"
 	@echo "make format                   lay the code out"
 	@echo "make clean                    remove what the demo and the tools left"
 
@@ -37,7 +37,7 @@ test: $(INSTALLED)
 	$(IN_VENV) -m pytest -q $(OPTIONS)
 
 benchmark: $(INSTALLED)
-	$(IN_VENV) benchmarks $(OPTIONS)
+	@set -e; for script in benchmarks/*.py; do $(IN_VENV) $$script $(OPTIONS); done
 
 format: $(INSTALLED)
 	$(IN_VENV) -m ruff check --fix .
