@@ -172,7 +172,7 @@ def test_parameters_of_the_paper_and_of_the_first_version():
 @pytest.mark.parametrize(("n_layers", "n_features"), [(1, 3600), (2, 1152), (3, 32)])
 def test_number_of_layers(n_layers, n_features):
     network = build_model("kindel2019.cnn", info(5), PAPER | {"num_conv_layers": n_layers})
-    assert network.core[-3].in_features == n_features
+    assert network.core[-2].in_features == n_features
 
 
 def test_dropout_keeps_hidden_units_only_in_training():

@@ -13,12 +13,14 @@ def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
     return nn.init.trunc_normal_(tensor, mean=0.0, std=std, a=-2 * std, b=2 * std)
 
 
-def dense(n_inputs: int, n_outputs: int) -> nn.Linear:
+def dense(n_inputs: int, n_outputs: int, kind: type[nn.Linear] = nn.Linear) -> nn.Linear:
     """A dense layer with truncated-normal weights of 0.1/sqrt(n_inputs) and biases 0.
+
+    ``kind`` is the class of the layer, for one that computes the same in another way.
 
     Source: Kindel et al. 2019, src/buildnet.py.
     """
-    layer = nn.Linear(n_inputs, n_outputs)
+    layer = kind(n_inputs, n_outputs)
     truncated_normal_(layer.weight, 0.1 / n_inputs**0.5)
     nn.init.zeros_(layer.bias)
     return layer

@@ -51,9 +51,10 @@ class LayerShape(NamedTuple):
 class PooledConvolution(nn.Module):
     """Valid convolution (stride 1, bias), max pooling (valid, left-over rows dropped), ReLU.
 
-    On the CPU in float32 the layer runs on compiled kernels (`v1lib.convolution_kernels`), which
-    are several times faster in training than PyTorch's operations. Elsewhere, inside `torch.func`
-    transformations, and with `fused` off it runs on PyTorch's. Both agree to rounding.
+    In training mode, on the CPU and in float32, the layer runs on compiled kernels
+    (`v1lib.convolution_kernels`), which are several times faster than PyTorch's operations and
+    take seconds to compile. Elsewhere, inside `torch.func` transformations, and with `fused` off
+    it runs on PyTorch's. Both agree to rounding.
 
     Args:
         in_channels: channels of the input.
@@ -105,7 +106,7 @@ class PooledConvolution(nn.Module):
             found = tuple(stimuli.shape)
             raise ValueError(f"input must be [n, {self.in_channels}, height, width], not {found}")
         shape = self._shape(*stimuli.shape[2:])
-        possible = self.fused and kernels_apply(stimuli, self.weight, self.bias)
+        possible = self.fused and self.training and kernels_apply(stimuli, self.weight, self.bias)
         if possible and convolution_kernels.supports(shape):
             return _FusedLayer.apply(stimuli, self.weight, self.bias, shape)
         convolved = functional.conv2d(stimuli, self.weight, self.bias)

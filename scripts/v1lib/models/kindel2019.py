@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from v1lib.hidden_layer import RectifiedDropout, SparseGradientLinear
 from v1lib.layers import ScaledRectifier, dense, truncated_normal_
 from v1lib.pooled_convolution import PooledConvolution
 from v1lib.recording import RecordingInfo
@@ -72,15 +73,12 @@ def cnn(
         raise ValueError(f"num_conv_layers is {num_conv_layers}, allowed: 1, 2, 3")
     if output_nonlinearity not in ("relu", "none"):
         raise ValueError(f"output_nonlinearity is {output_nonlinearity!r}, allowed: relu, none")
-    layers = _convolutions(info.stimulus_shape, [conv1, conv2, conv2][:num_conv_layers])
-    with torch.no_grad():
-        n_features = nn.Sequential(*layers)(torch.zeros(1, *info.stimulus_shape)).numel()
+    layers, n_features = _convolutions(info.stimulus_shape, [conv1, conv2, conv2][:num_conv_layers])
     core = nn.Sequential(
         *layers,
         nn.Flatten(),
-        dense(n_features, hidden_units),
-        nn.ReLU(),
-        nn.Dropout(1 - dropout_keep),
+        dense(n_features, hidden_units, SparseGradientLinear),
+        RectifiedDropout(dropout_keep),
     )
     readout = dense(hidden_units, info.n_neurons)
     return RectifiedReadout(core, readout, rectified=output_nonlinearity == "relu")
@@ -114,7 +112,8 @@ def _n_pixels(info: RecordingInfo) -> int:
     return channels * height * width
 
 
-def _convolutions(stimulus_shape: tuple, settings: list[dict]) -> list[nn.Module]:
+def _convolutions(stimulus_shape: tuple, settings: list[dict]) -> tuple[list[nn.Module], int]:
+    """The convolution layers and the number of features they return."""
     channels, *size = stimulus_shape
     layers: list[nn.Module] = []
     for number, layer in enumerate(settings, start=1):
@@ -130,7 +129,7 @@ def _convolutions(stimulus_shape: tuple, settings: list[dict]) -> list[nn.Module
         nn.init.zeros_(convolution.bias)
         layers.append(convolution)
         channels = layer["filters"]
-    return layers
+    return layers, channels * size[0] * size[1]
 
 
 def _pooled_size(side: int, layer: dict, number: int) -> int:
