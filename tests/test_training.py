@@ -67,7 +67,7 @@ def same_weights(first, second):
 def test_a_planted_linear_neuron_is_learned_and_a_constant_one_is_not(tmp_path):
     recording = linear_recording(n_images=300, size=5)
     recording.save(tmp_path / "recording.npz")
-    model = deepcopy(with_training(SMALL_CNN, optimiser="adam", learning_rate=2e-3, max_steps=1000))
+    model = deepcopy(with_training(SMALL_CNN, optimiser="adam", learning_rate=2e-3, max_steps=600))
     model["params"] |= {
         "conv1": {"filters": 8, "kernel": 2, "pool_kernel": 1, "pool_stride": 1},
         "num_conv_layers": 1,
@@ -235,7 +235,7 @@ def start(options, folder):
 
 @pytest.mark.parametrize("stacked", [False, True])
 def test_a_killed_training_ends_where_an_unbroken_one_does(tmp_path, stacked):
-    model = with_training(SMALL_CNN, max_steps=3000)
+    model = with_training(SMALL_CNN, max_steps=1600)
     for name in ("broken", "unbroken"):
         (tmp_path / name).mkdir()
     unbroken, _, unbroken_history = train(
