@@ -41,17 +41,18 @@ TINY = {
 class ProjectCopy:
     """The files of the workflow under ``root``; it runs in ``root/run`` with small settings."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, of: Path = ROOT) -> None:
+        """Copy the files of this project, or of another copy with all that it has made."""
         self.root = root
         self.run = root / "run"
-        self.run.mkdir(parents=True)
-        for name in SOURCES:
-            source, target = ROOT / name, root / name
+        for name in (*SOURCES, "run") if of != ROOT else SOURCES:
+            source, target = of / name, root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
                 shutil.copytree(source, target, ignore=LEFT_OUT)
             else:
                 shutil.copy(source, target)
+        self.run.mkdir(exist_ok=True)
 
     def snakemake(
         self,
