@@ -43,7 +43,7 @@ def write_block(
     device: torch.device,
 ) -> None:
     """Write the three files of a block; ``environment`` goes into every record."""
-    _write_checkpoint(files.checkpoint, recording, plans, results)
+    save_checkpoint(files.checkpoint, recording, plans, results)
     _write_history(files.history, recording, model, plans, results)
     records = [
         record_of(recording, plan, model, environment)
@@ -55,9 +55,10 @@ def write_block(
     write_json(records, files.record)
 
 
-def _write_checkpoint(
+def save_checkpoint(
     path: Path, recording: Recording, plans: list[RunPlan], results: list[RunResult]
 ) -> None:
+    """Write the networks of a block; ``v1lib.models.load_models`` reads them back."""
     members = []
     for plan, result in zip(plans, results, strict=True):
         member = asdict(plan) | {"state_dict": result.state_dict, "status": result.status}
