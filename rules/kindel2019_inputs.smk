@@ -19,7 +19,7 @@ kindel_drawn = {
 }
 kindel_factors = {
     "alpha": "ridge penalty alpha",
-    "dropout_keep": "probability to keep a hidden unit",
+    "dropout_keep": "keep probability (dropout)",
     "filters": "filters of the first layer",
     "hidden_units": "hidden units",
     "kernel": "kernel (px)",

@@ -16,6 +16,7 @@ from v1lib.score_tables import neuron_means
 from v1lib.steps import parser_of
 
 CNN = "kindel2019_cnn"
+TRAINED = [CNN, "kindel2019_lnln", "kindel2019_ln"]
 SIZES = {  # cells, models, seeds
     "small": ({"01": 7, "02": 5}, [CNN, "kindel2019_lnln", "kindel2019_gabor_ridge"], [0, 1]),
     "full": (made.CELLS, list(made.QUALITY), list(range(7))),
@@ -65,8 +66,9 @@ def tables(request, tmp_path_factory):
     write_csv(made.history("01", seeds, source_kind=kind), folder / "history.csv")
     records = made.run_records(cells, seeds, source_kind=kind, best_step=6401)
     write_json(records, folder / "cnn.json")
-    lnln = made.run_records(cells, seeds, model="kindel2019_lnln", source_kind=kind)
-    write_json(records + lnln, folder / "runs.json")
+    for model in TRAINED[1:]:
+        records += made.run_records(cells, seeds, model=model, source_kind=kind)
+    write_json(records, folder / "runs.json")
     recording, predictions = made.recording_and_predictions(cells, seeds, source_kind=kind)
     recording.save(folder / "recording.npz")
     predictions.save(folder / "predictions.npz")
@@ -91,8 +93,9 @@ def options(folder, cells, models):
     population = {"model": CNN, "sessions": [session for session in cells if session != "02"]}
     seeds = {"session": "01", "seeds": [0]}
     cnn = {"scores": folder / "scores.csv"}
-    searches = {"models": list(SEARCHES), "factor_labels": {"alphas": "penalty"}}
-    trained = [model for model in models if model in (CNN, "kindel2019_lnln")]
+    labels = {"alphas": "ridge penalty alpha", "dropout_keep": "keep probability (dropout)"}
+    searches = {"models": list(SEARCHES), "factor_labels": labels}
+    trained = [model for model in models if model in TRAINED]
     return {
         "k1_training": cnn
         | {"histories": [folder / "history.csv"], "runs": [folder / "cnn.json"]}

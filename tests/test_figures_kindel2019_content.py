@@ -10,6 +10,7 @@ from figures import kindel2019_k2_pearson_bars as k2
 from figures import kindel2019_k3_example_neurons as k3
 from figures import kindel2019_k4_population as k4
 from figures import kindel2019_k5_activity as k5
+from figures import kindel2019_k8_search as k8
 from figures import kindel2019_k9_selected_step as k9
 from figures import kindel2019_k10_preferred_images as k10
 from figures import kindel2019_k11_orientation as k11
@@ -211,7 +212,7 @@ def test_neurons_near_their_ceiling_are_counted_among_the_defined_ones(page_of, 
         near_ceiling=0.9,
     )
     assert read_csv(tmp_path / "a.csv")["near"].sum() == 2
-    assert "50 % of the neurons" in page.axes[1].texts[-1].get_text()
+    assert "ceiling undefined for 1\n50 % of the neurons" in page.axes[1].get_title("left")
 
 
 def test_a_figure_refuses_to_mix_real_and_simulated_data(tmp_path):
@@ -229,3 +230,29 @@ def test_a_figure_refuses_to_mix_real_and_simulated_data(tmp_path):
             bin_width=0.05,
         )
     assert not (tmp_path / "a.png").exists()
+
+
+def test_every_point_and_line_of_the_search_lies_within_its_panel(page_of, tmp_path):
+    """The line of a pooled model may lie far from the means of its splits."""
+    name = "kindel2019_gabor_search"
+    scores, records = made.search(name, {"alphas": [1.0, 10.0, 100.0]}, 2, n_cells=9)
+    skewed = scores["metric"].eq("correlation") & scores["neuron"].lt(5)
+    scores.loc[skewed, "value"] = -0.1  # the median over cells is now far below their mean
+    write_csv(scores, tmp_path / "scores.csv")
+    write_json(records, tmp_path / "run.json")
+    page = page_of(
+        k8.main,
+        scores=[tmp_path / "scores.csv"],
+        runs=[tmp_path / "run.json"],
+        figure=tmp_path / "a.png",
+        pdf=tmp_path / "a.pdf",
+        table=tmp_path / "a.csv",
+        models=[name],
+        factor_labels={},
+        pooled_models=[name],
+    )
+    (ax,) = page.axes
+    low, high = ax.get_ylim()
+    drawn = [*ax.lines[0].get_ydata(), *ax.collections[0].get_offsets()[:, 1]]
+    assert low < min(drawn) < max(drawn) < high
+    assert ax.lines[0].get_ydata() == pytest.approx([-0.1] * 3)

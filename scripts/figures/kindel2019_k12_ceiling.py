@@ -38,8 +38,10 @@ def main(
         scatter, cumulative = plotting.panels(page, 1, 2)
         _draw_scatter(scatter, defined, colour, near_ceiling)
         _draw_cumulative(cumulative, defined, colour, near_ceiling)
-        undefined = len(cells) - len(defined)
-        cumulative.set_title(f"n = {len(defined)} neurons, ceiling undefined for {undefined}")
+        cumulative.set_title(
+            f"n = {len(defined)} neurons, ceiling undefined for {len(cells) - len(defined)}\n"
+            f"{100 * defined['near'].mean():.0f} % of the neurons at or above {near_ceiling:g}"
+        )
     plotting.save_figure(page, figure, pdf, source_kind_of(defined))
     columns = ["dataset", "model", "session", "neuron", "correlation", "ceiling_surrogate"]
     shares = ["cc_norm_surrogate", "cumulative_share", "near", "source_kind"]
@@ -56,7 +58,7 @@ def _draw_scatter(ax: Axes, cells: pd.DataFrame, colour: str, near_ceiling: floa
             facecolor=face,
             edgecolor=colour,
             linewidth=0.5,
-            label=f"at {near_ceiling:.0%} of the ceiling or more" if near else "below",
+            label=f"{100 * near_ceiling:g} % of the ceiling or more" if near else "below",
         )
     top = max(1.0, cells["ceiling_surrogate"].max() * 1.02)
     ax.plot([0, top], [0, top], color="black", linewidth=0.7)
@@ -74,5 +76,3 @@ def _draw_cumulative(ax: Axes, cells: pd.DataFrame, colour: str, near_ceiling: f
     ax.axvline(near_ceiling, color="black", linestyle="--", linewidth=0.8)
     ax.set(xlabel="CC$_{norm}$, Poisson surrogate", ylabel="neurons (cumulative, %)", ylim=(0, 100))
     ax.set_xlim(left, 1.0)
-    near = f"{100 * cells['near'].mean():.0f} % of the neurons"
-    plotting.note(ax, f"{near} at or above {near_ceiling:g}", x=0.02, y=0.98)

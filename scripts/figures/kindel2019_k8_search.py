@@ -63,8 +63,9 @@ def _page(draws: pd.DataFrame, models: list, factor_labels: dict) -> Figure:
         _draw(ax, of_model[of_model["factor"] == factor], plotting.looks([model])[model])
         for level in of_model.loc[of_model["is_start"], "line"].unique():
             ax.axhline(level, color=plotting.GREY, linestyle="--", linewidth=0.8, zorder=0)
-        margin = 0.06 * np.ptp(of_model["mean_r"]) + 1e-6
-        ax.set_ylim(of_model["mean_r"].min() - margin, of_model["mean_r"].max() + margin)
+        drawn = of_model[["mean_r", "line"]].to_numpy()
+        margin = 0.06 * np.ptp(drawn) + 1e-6
+        ax.set_ylim(drawn.min() - margin, drawn.max() + margin)
         ax.set_xlabel(factor_labels.get(factor, factor.replace("_", " ")))
     return page
 
@@ -86,10 +87,9 @@ def _draw(ax: Axes, draws: pd.DataFrame, look: plotting.Look) -> None:
     ax.plot([places[value] for value in values], line[values], "o-", color="black", markersize=3)
     first, splits = draws.iloc[0], draws["n_splits"]
     many = f"{splits.min()}" if splits.min() == splits.max() else f"{splits.min()}–{splits.max()}"
+    many = "1 split" if many == "1" else f"{many} splits"
     ax.set(ylabel="r (evaluation images)")
-    ax.set_title(
-        f"{look.label}: session {first['session']},\n{first['n_cells']} cells, {many} splits"
-    )
+    ax.set_title(f"{look.label}: session {first['session']},\n{first['n_cells']} cells, {many}")
 
 
 def _order(value: str) -> tuple[float, str]:

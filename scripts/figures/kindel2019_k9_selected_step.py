@@ -1,5 +1,7 @@
 """K9: the training step selected by the early-stop loss, per session and split."""
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -7,6 +9,8 @@ from v1lib import plotting
 from v1lib.files import write_csv
 from v1lib.score_tables import read_runs, source_kind_of
 from v1lib.steps import Inputs, Output
+
+_COLUMNS = 2
 
 
 def main(
@@ -26,9 +30,13 @@ def main(
     """
     steps = steps_of(read_runs(runs), models, sessions, late_fraction)
     with plotting.style():
-        page = plotting.new_figure(min(plotting.WIDE_CM, 0.8 + 8.5 * len(models)), 5.6)
-        axes = plotting.panels(page, 1, len(models))
-        for ax, model in zip(axes, models, strict=True):
+        n_columns = min(_COLUMNS, len(models))
+        n_rows = math.ceil(len(models) / n_columns)
+        page = plotting.new_figure(0.8 + 8.5 * n_columns, 5.6 * n_rows)
+        axes = plotting.panels(page, n_rows, n_columns)
+        for ax in axes[len(models) :]:
+            ax.remove()
+        for ax, model in zip(axes, models, strict=False):
             _draw(
                 ax,
                 steps[steps["model"] == model],
@@ -79,5 +87,5 @@ def _draw(
     splits = f"{seeds.min()}–{seeds.max()}" if seeds.min() != seeds.max() else f"{seeds.min()}"
     ax.set_title(
         f"{look.label}: {splits} splits per session\n{steps['late'].sum()} of {len(steps)} "
-        f"selected beyond {late_fraction:.0%} of the training"
+        f"selected beyond {100 * late_fraction:g} % of the training"
     )

@@ -158,23 +158,6 @@ def letter(ax: Axes, text: str) -> None:
     )
 
 
-def note(ax: Axes, text: str, *, x: float = 0.98, y: float = 0.98, colour: str = BLACK) -> None:
-    """Write a few words into a panel on a clear ground (axes fractions; near corner anchored)."""
-    ax.text(
-        x,
-        y,
-        text,
-        transform=ax.transAxes,
-        color=colour,
-        fontsize=6.5,
-        linespacing=1.35,
-        ha="right" if x > 0.5 else "left",
-        va="top" if y > 0.5 else "bottom",
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
-        zorder=10,
-    )
-
-
 def jitter(n_points: int, width: float) -> np.ndarray:
     """Sideways shifts float64 [n_points] within +-width/2 that look scattered, always the same."""
     golden_ratio = 0.6180339887498949  # its multiples fill an interval evenly in any order
