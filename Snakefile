@@ -39,7 +39,7 @@ include: "rules/report.smk"
 
 rule all:
     default_target: True
-    localrule: True
     input:
         [getattr(rules, paper).input for paper in config["papers"]],
         rules.report_all.input,
+    localrule: True

@@ -7,11 +7,10 @@ import json
 from functools import cache
 
 HERE = os.path.relpath(workflow.basedir)
-SCRIPTS = os.path.join(HERE, "scripts")
 ENVIRONMENT = "../envs/v1.yaml"
 
 # A step runs in the interpreter that runs Snakemake, also when that was called by its path.
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
 
 PLACES = {
     "Input": "input",
@@ -21,6 +20,11 @@ PLACES = {
     "Threads": None,
     "Gpu": None,
 }
+
+
+def beside(path):
+    """A file of this repository, as seen from the working directory."""
+    return os.path.normpath(os.path.join(HERE, path))
 
 
 def step_file(step):
@@ -39,7 +43,7 @@ def command(step):
         for node in syntax_of(step_file(step)).body
         if isinstance(node, ast.FunctionDef) and node.name == "main"
     )
-    words = ["python", SCRIPTS, step]
+    words = ["python", beside("scripts"), step]
     for argument in main.args.kwonlyargs:
         name, kind = argument.arg, ast.unparse(argument.annotation)
         place = PLACES.get(kind, "params")
@@ -47,7 +51,7 @@ def command(step):
         if kind == "Gpu":
             value = "{resources.gpu}"
         words += [f"--{name.replace('_', '-')}", value]
-    return " ".join(words) + " > {log} 2>&1"
+    return " ".join([*words, "> {log} 2>&1"])
 
 
 @cache
@@ -83,12 +87,13 @@ def code(step, *more):
         if path not in files:
             files.add(path)
             waiting += imported_files(path)
-    return sorted(os.path.join(SCRIPTS, f.relative_to(BASE / "scripts")) for f in files)
+    return sorted(beside(file.relative_to(BASE)) for file in files)
 
 
 def model_module(wildcards):
     """The module of v1lib that builds a model."""
-    return "models/" + config["models"][wildcards.model]["build"].split(".")[0]
+    file = config["models"][wildcards.model]["build"].split(".")[0]
+    return f"models/{file}"
 
 
 def model_code(step):
@@ -107,7 +112,9 @@ def weights_of_model(wildcards):
     sources = config["models"][wildcards.model].get("requires", [])
     refuse_if_left_out(*sources)
     return [
-        f"data/raw/{source}/{file}" for source in sources for file in config["sources"][source]["files"]
+        f"data/raw/{source}/{file}"
+        for source in sources
+        for file in config["sources"][source]["files"]
     ]
 
 

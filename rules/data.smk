@@ -10,12 +10,12 @@ rule download:
         "logs/download/{source}/{file}.log",
     benchmark:
         "logs/benchmarks/download/{source}/{file}.tsv"
-    conda:
-        ENVIRONMENT
-    localrule: True
     wildcard_constraints:
         source=names_of("sources", kind="official"),
         file=files_of_sources(),
+    localrule: True
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=500,
         runtime=240,
@@ -36,10 +36,10 @@ rule simulate_kindel2019:
         "logs/simulate_kindel2019/{source}.log",
     benchmark:
         "logs/benchmarks/simulate_kindel2019/{source}.tsv"
-    conda:
-        ENVIRONMENT
     wildcard_constraints:
         source=names_of("sources", kind="simulated", generator="kindel2019"),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 15 * attempt,
@@ -59,10 +59,10 @@ rule preprocess_kindel2019:
         "logs/preprocess_kindel2019/{dataset}.log",
     benchmark:
         "logs/benchmarks/preprocess_kindel2019/{dataset}.tsv"
-    conda:
-        ENVIRONMENT
     wildcard_constraints:
         dataset=names_of("datasets", preprocess="kindel2019"),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,

@@ -58,10 +58,10 @@ rule collect_scores:
         "logs/collect_scores/{paper}.log",
     benchmark:
         "logs/benchmarks/collect_scores/{paper}.tsv"
-    conda:
-        ENVIRONMENT
     wildcard_constraints:
         paper="|".join(config["papers"]),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,

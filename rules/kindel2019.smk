@@ -86,16 +86,18 @@ rule kindel2019_k3_example_neurons:
         recording=f"data/processed/{kindel['dataset']}.npz",
         code=code("figures.kindel2019_k3_example_neurons"),
     output:
-        figure=kindel_report("k3_example_neurons", "k3_example_neurons.png", figure="K3 example neurons"),
+        figure=kindel_report(
+            "k3_example_neurons", "k3_example_neurons.png", figure="K3 example neurons"
+        ),
         pdf="results/kindel2019/k3_example_neurons.pdf",
         table="results/kindel2019/k3_example_neurons.csv",
     log:
         "logs/kindel2019_k3_example_neurons.log",
     benchmark:
         "logs/benchmarks/kindel2019_k3_example_neurons.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -120,9 +122,9 @@ rule kindel2019_k4_population:
         "logs/kindel2019_k4_population.log",
     benchmark:
         "logs/benchmarks/kindel2019_k4_population.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -146,9 +148,9 @@ rule kindel2019_k5_activity:
         "logs/kindel2019_k5_activity.log",
     benchmark:
         "logs/benchmarks/kindel2019_k5_activity.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -174,9 +176,9 @@ rule kindel2019_k6_sessions:
         "logs/kindel2019_k6_sessions.log",
     benchmark:
         "logs/benchmarks/kindel2019_k6_sessions.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -199,9 +201,9 @@ rule kindel2019_k7_models:
         "logs/kindel2019_k7_models.log",
     benchmark:
         "logs/benchmarks/kindel2019_k7_models.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -227,9 +229,9 @@ rule kindel2019_k8_search:
         "logs/kindel2019_k8_search.log",
     benchmark:
         "logs/benchmarks/kindel2019_k8_search.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -253,9 +255,9 @@ rule kindel2019_k9_selected_step:
         "logs/kindel2019_k9_selected_step.log",
     benchmark:
         "logs/benchmarks/kindel2019_k9_selected_step.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -272,16 +274,18 @@ rule kindel2019_k10_preferred_images:
         preferred_images=f"results/{kindel['dataset']}/{kindel_cnn}/preferred_images.npz",
         code=code("figures.kindel2019_k10_preferred_images"),
     output:
-        figure=kindel_report("k10_preferred_images", "k10_preferred_images.png", figure="K10 preferred images"),
+        figure=kindel_report(
+            "k10_preferred_images", "k10_preferred_images.png", figure="K10 preferred images"
+        ),
         pdf="results/kindel2019/k10_preferred_images.pdf",
         table="results/kindel2019/k10_preferred_images.csv",
     log:
         "logs/kindel2019_k10_preferred_images.log",
     benchmark:
         "logs/benchmarks/kindel2019_k10_preferred_images.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -305,9 +309,9 @@ rule kindel2019_k11_orientation:
         "logs/kindel2019_k11_orientation.log",
     benchmark:
         "logs/benchmarks/kindel2019_k11_orientation.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -331,9 +335,9 @@ rule kindel2019_k12_ceiling:
         "logs/kindel2019_k12_ceiling.log",
     benchmark:
         "logs/benchmarks/kindel2019_k12_ceiling.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -357,9 +361,9 @@ rule kindel2019_recovery:
         "logs/kindel2019_recovery.log",
     benchmark:
         "logs/benchmarks/kindel2019_recovery.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -379,9 +383,9 @@ rule kindel2019_kt1_sessions:
         "logs/kindel2019_kt1_sessions.log",
     benchmark:
         "logs/benchmarks/kindel2019_kt1_sessions.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -403,9 +407,9 @@ rule kindel2019_kt2_overall:
         "logs/kindel2019_kt2_overall.log",
     benchmark:
         "logs/benchmarks/kindel2019_kt2_overall.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -425,7 +429,7 @@ rule kindel2019_kt2_overall:
 
 rule kindel2019_kt3_published:
     input:
-        published=f"{HERE}/report/published_values.csv",
+        published=beside("report/published_values.csv"),
         measured="results/kindel2019/measured.csv",
         code=code("tables.kindel2019_kt3_published"),
     output:
@@ -435,9 +439,9 @@ rule kindel2019_kt3_published:
         "logs/kindel2019_kt3_published.log",
     benchmark:
         "logs/benchmarks/kindel2019_kt3_published.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -461,9 +465,9 @@ rule kindel2019_measured:
         "logs/kindel2019_measured.log",
     benchmark:
         "logs/benchmarks/kindel2019_measured.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=2000,
         runtime=10,
@@ -481,7 +485,7 @@ rule kindel2019_claims:
         neurons=f"results/kindel2019/neurons_{kindel['dataset']}.csv",
         orientation="results/kindel2019/k11_orientation.csv",
         preferred_images=f"results/{kindel['dataset']}/{kindel_cnn}/preferred_images.npz",
-        published=f"{HERE}/report/published_values.csv",
+        published=beside("report/published_values.csv"),
         code=code("tables.kindel2019_claims"),
     output:
         claims=kindel_report("claims", "claims.csv", table="claims and verdicts"),
@@ -489,9 +493,9 @@ rule kindel2019_claims:
         "logs/kindel2019_claims.log",
     benchmark:
         "logs/benchmarks/kindel2019_claims.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -524,9 +528,9 @@ rule export_kindel2019:
         "logs/export_kindel2019.log",
     benchmark:
         "logs/benchmarks/export_kindel2019.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=2000,
         runtime=15,
@@ -535,7 +539,6 @@ rule export_kindel2019:
 
 
 rule kindel2019:
-    localrule: True
     input:
         collect(
             "results/kindel2019/{item}/session{session}_seed{seed}.png",
@@ -560,3 +563,4 @@ rule kindel2019:
         rules.kindel2019_measured.output,
         rules.kindel2019_claims.output,
         kindel_exported(),
+    localrule: True

@@ -45,9 +45,7 @@ def kindel_scores(dataset, models):
 
 
 def kindel_runs(dataset, models):
-    return [
-        file for model in models for file in block_files(dataset, model, "run.json")
-    ]
+    return [file for model in models for file in block_files(dataset, model, "run.json")]
 
 
 def kindel_report(item, file, **labels):
@@ -63,8 +61,7 @@ def kindel_report(item, file, **labels):
 def kindel_seed_files(item, ending):
     """A file of a session for every seed; {session} stays a wildcard."""
     return [
-        f"results/kindel2019/{item}/session{{session}}_seed{seed}.{ending}"
-        for seed in kindel_seeds
+        f"results/kindel2019/{item}/session{{session}}_seed{seed}.{ending}" for seed in kindel_seeds
     ]
 
 
@@ -79,13 +76,9 @@ kindel_compared = [
     model for model in (kindel_cnn, *kindel["benchmarks"]) if model_is_available(model)
 ]
 kindel_trained = [
-    model
-    for model in kindel_compared
-    if config["models"][model]["method"] == "gradient"
+    model for model in kindel_compared if config["models"][model]["method"] == "gradient"
 ]
-kindel_recovered = config["datasets"][kindel["recovery_dataset"]]["settings"][
-    "sessions"
-]
+kindel_recovered = config["datasets"][kindel["recovery_dataset"]]["settings"]["sessions"]
 kindel_searches = [model for model in kindel["searches"] if model_is_available(model)]
 kindel_roles = {"cnn": kindel_cnn} | {
     role: model
@@ -96,19 +89,13 @@ kindel_roles = {"cnn": kindel_cnn} | {
     )
     if model in (*kindel_compared, *kindel_searches)
 }
-kindel_vgg = [
-    model for model in kindel_compared if "requires" in config["models"][model]
-]
+kindel_vgg = [model for model in kindel_compared if "requires" in config["models"][model]]
 
 
 def kindel_measured(file_of):
     """Files of the models whose results are set beside published ones."""
-    searched = [
-        model for role, model in kindel_roles.items() if role.endswith("_search")
-    ]
-    plain = [
-        model for role, model in kindel_roles.items() if not role.endswith("_search")
-    ]
+    searched = [model for role, model in kindel_roles.items() if role.endswith("_search")]
+    plain = [model for role, model in kindel_roles.items() if not role.endswith("_search")]
     return [
         *file_of(kindel["dataset"], [*plain, *kindel_vgg]),
         *file_of(kindel["search_dataset"], searched),

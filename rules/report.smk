@@ -3,7 +3,7 @@
 
 rule compare_with_paper:
     input:
-        published=f"{HERE}/report/published_values.csv",
+        published=beside("report/published_values.csv"),
         measured=[f"results/{paper}/measured.csv" for paper in config["papers"]],
         code=code("tables.compare_with_paper"),
     output:
@@ -18,9 +18,9 @@ rule compare_with_paper:
         "logs/compare_with_paper.log",
     benchmark:
         "logs/benchmarks/compare_with_paper.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=500,
         runtime=5,
@@ -43,9 +43,9 @@ rule collect_claims:
         "logs/collect_claims.log",
     benchmark:
         "logs/benchmarks/collect_claims.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=500,
         runtime=5,
@@ -54,7 +54,7 @@ rule collect_claims:
 
 
 rule report_all:
-    localrule: True
     input:
         rules.compare_with_paper.output,
         rules.collect_claims.output,
+    localrule: True

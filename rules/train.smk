@@ -13,10 +13,10 @@ rule train_responses:
         "logs/train_responses/{dataset}/{model}/{block}.log",
     benchmark:
         "logs/benchmarks/train_responses/{dataset}/{model}/{block}.tsv"
-    conda:
-        ENVIRONMENT
     wildcard_constraints:
         model=names_of("models", method="gradient"),
+    conda:
+        ENVIRONMENT
     threads: config["compute"]["threads"]
     resources:
         gpu=config["compute"]["gpu"],
@@ -44,10 +44,10 @@ rule fit_regression:
         "logs/fit_regression/{dataset}/{model}/{block}.log",
     benchmark:
         "logs/benchmarks/fit_regression/{dataset}/{model}/{block}.tsv"
-    conda:
-        ENVIRONMENT
     wildcard_constraints:
         model=names_of("models", method="regression"),
+    conda:
+        ENVIRONMENT
     threads: config["compute"]["threads"]
     resources:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,

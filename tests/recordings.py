@@ -28,21 +28,6 @@ def linear_recording(n_images=60, size=8, sessions=("01", "02"), n_neurons=3, se
 
 SPLIT = {"train_fraction": 0.6, "validation_fraction": 0.2}
 
-LINEAR_NONLINEAR = {
-    "build": "kindel2019.ln",
-    "params": {},
-    "training": {
-        "split": SPLIT,
-        "optimiser": "adam",
-        "learning_rate": 0.003,
-        "batch_size": 20,
-        "max_steps": 400,
-        "loss": "mse",
-        "evaluate_every": 20,
-        "evaluate_offset": 1,
-    },
-}
-
 SMALL_CNN = {
     "build": "kindel2019.cnn",
     "params": {
@@ -54,6 +39,14 @@ SMALL_CNN = {
         "dropout_keep": 0.65,
         "output_nonlinearity": "relu",
     },
-    "training": LINEAR_NONLINEAR["training"]
-    | {"optimiser": "sgd", "learning_rate": 1e-4, "max_steps": 200},
+    "training": {
+        "split": SPLIT,
+        "optimiser": "sgd",
+        "learning_rate": 1e-4,
+        "batch_size": 20,
+        "max_steps": 200,
+        "loss": "mse",
+        "evaluate_every": 20,
+        "evaluate_offset": 1,
+    },
 }

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from recordings import LINEAR_NONLINEAR, SMALL_CNN, linear_recording
+from recordings import SMALL_CNN, linear_recording
 from train_responses import main as train_responses
 from v1lib.correlation import correlation
 from v1lib.device import choose_device
