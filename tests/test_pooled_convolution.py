@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import pytest
 import torch
 from torch.func import functional_call, grad, vmap
@@ -202,3 +204,11 @@ def test_wrong_inputs_are_refused(channels, side, message):
         layer_of(1, 16, 3, 3, 2)(torch.rand(2, channels, side, side))
     with pytest.raises(ValueError, match="at least 1"):
         PooledConvolution(1, 16, kernel=0, pool_kernel=3, pool_stride=2)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_weights_are_stored_channels_last_and_stay_so(channels):
+    layer = layer_of(channels, 16, 3, 3, 2)
+    layer.load_state_dict(layer_of(channels, 16, 3, 3, 2).state_dict())
+    for copy in (layer, deepcopy(layer)):
+        assert copy.weight.stride() == (9 * channels, 1, 3 * channels, channels)
