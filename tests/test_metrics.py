@@ -9,6 +9,7 @@ from v1lib.correlation import correlation
 from v1lib.kindel2019_archive import read_sessions
 from v1lib.metrics import (
     METRICS,
+    OF_RESPONSES,
     Evaluation,
     baseline_loss,
     dead,
@@ -231,6 +232,16 @@ def test_every_metric_gives_one_number_per_neuron():
     whole = evaluation(tuned_rates(n_images=52, n_neurons=7))
     for name, values in evaluate(whole, list(METRICS)).items():
         assert values.shape == (7,) and np.isfinite(values).all(), name
+
+
+def test_metrics_of_the_responses_alone_are_those_that_no_prediction_changes():
+    one = evaluation(tuned_rates(n_images=52, n_neurons=7))
+    other = Evaluation(
+        **{**vars(one), "prediction": np.ones((52, 7)), "training_mean": np.zeros(7)}
+    )
+    found, changed = (evaluate(each, list(METRICS)) for each in (one, other))
+    same = {name for name in METRICS if np.array_equal(found[name], changed[name])}
+    assert same == OF_RESPONSES
 
 
 def test_images_that_were_not_recorded_do_not_count():

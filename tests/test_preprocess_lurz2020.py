@@ -126,6 +126,16 @@ def test_images_are_downsampled_on_the_way(tmp_path):
             preprocess(tmp_path, archive, size_px=[8, 12], downsampling=factor)
 
 
+def test_the_precision_of_responses_agrees_with_the_original(golden):
+    case = golden("lurz2021/losses_and_measures.npz")
+    sd = case["normaliser_response_std"]
+    assert (sd < 0.01 * sd.mean()).any()  # the bound is part of the case
+    precision = preprocess_lurz2020.precision_of(sd)
+    np.testing.assert_allclose(precision, case["normaliser_precision"], rtol=1e-12)
+    response = case["normaliser_response_in"] * precision
+    np.testing.assert_allclose(response, case["normaliser_response_out"], rtol=1e-12)
+
+
 def test_published_counts_are_checked(tmp_path):
     archive = zipped(tmp_path / "a.zip")
     counts = {"neurons": 5, "train": 12, "validation": 4, "test": 11}

@@ -6,6 +6,7 @@ import pytest
 from v1lib.metrics import fill_undefined
 from v1lib.recording import Recording
 from v1lib.single_trials import (
+    explainable_share,
     explainable_variance,
     explained_variance,
     fraction_explainable_variance,
@@ -97,6 +98,8 @@ def test_without_signal_or_repeats_there_is_no_fev():
     noise = np.array([[[0.0], [4.0]], [[4.0], [0.0]]])
     assert explainable_variance(noise) < 0
     assert np.isnan(fraction_explainable_variance(np.zeros((2, 1)), noise))
+    assert explainable_share(noise) < 0
+    assert np.isnan(explainable_share(np.ones((2, 3, 1))))
     with pytest.raises(ValueError, match="at least 2"):
         explainable_variance(noise[:1])
     nothing = np.full((2, 5, 1), np.nan)

@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from v1lib.correlation import correlation, is_constant
+from v1lib.oracle import (
+    corrected_oracle,
+    correlation_to_average,
+    correlation_to_trials,
+    oracle_correlation,
+)
 from v1lib.single_trials import (
+    explainable_share,
     explainable_variance,
     explained_variance,
     fraction_explainable_variance,
@@ -252,8 +259,27 @@ METRICS: Mapping[str, Callable[[Evaluation], np.ndarray]] = {
     "fev": lambda e: fraction_explainable_variance(e.prediction, e.repeats),
     "explained_variance": lambda e: explained_variance(e.prediction, e.repeats),
     "explainable_variance": lambda e: explainable_variance(e.repeats),
+    "explainable_share": lambda e: explainable_share(e.repeats),
     "trial_correlation": lambda e: trial_correlation(e.prediction, e.repeats),
+    "correlation_to_trials": lambda e: correlation_to_trials(e.prediction, e.repeats),
+    "correlation_to_average": lambda e: correlation_to_average(e.prediction, e.repeats),
+    "oracle_correlation": lambda e: oracle_correlation(e.repeats),
+    "corrected_oracle": lambda e: corrected_oracle(e.repeats),
 }
+
+# Those that do not look at the prediction: the same for every network scored on the same images.
+OF_RESPONSES = frozenset(
+    {
+        "response_variance",
+        "mean_response",
+        "signal_power_surrogate",
+        "ceiling_surrogate",
+        "explainable_variance",
+        "explainable_share",
+        "oracle_correlation",
+        "corrected_oracle",
+    }
+)
 
 
 def evaluate(evaluation: Evaluation, metrics: Sequence[str]) -> dict[str, np.ndarray]:

@@ -64,6 +64,20 @@ def explainable_variance(repeats: np.ndarray) -> np.ndarray:
     return total_variance(repeats) - noise_variance(repeats)
 
 
+def explainable_share(repeats: np.ndarray) -> np.ndarray:
+    """Explainable share of the variance over all trials (Lurz et al. 2021, reference section 5.4).
+
+    Returns:
+        [n_neurons], at most 1 and perhaps negative; NaN for a neuron whose responses are all equal.
+
+    Raises:
+        ValueError: no image has more than one trial.
+    """
+    total = total_variance(repeats)
+    share = np.full(len(total), np.nan)
+    return np.divide(explainable_variance(repeats), total, out=share, where=total > 0)
+
+
 def explained_variance(prediction: np.ndarray, repeats: np.ndarray) -> np.ndarray:
     """Variance that the prediction explains: ``total_variance`` minus ``trial_error``."""
     return total_variance(repeats) - trial_error(prediction, repeats)
