@@ -187,6 +187,19 @@ class ConvolutionalCore(nn.Module):
             )
         return height - lost, width - lost
 
+    def to_pixels(self, place: Tensor) -> Tensor:
+        """Positions on the feature maps -> px of the image, where their receptive fields centre.
+
+        Args:
+            place: columns or rows of the maps, 0 for the first, of any shape and not only whole.
+
+        Returns:
+            Columns or rows of the image, 0 for the first.
+        """
+        if self.settings.pad_input:
+            return place
+        return place + (self.settings.input_kernel - 1) / 2
+
     def smoothness(self) -> Tensor:
         """Roughness of the first layer, independent of its scale (reference section 3.1)."""
         return roughness_of_all(self.layers[0].conv.weight)

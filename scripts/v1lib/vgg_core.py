@@ -67,6 +67,10 @@ class VggCore(nn.Module):
             raise ValueError(f"images of {height} x {width} px are too small for this layer of VGG")
         return height // self.shrinkage, width // self.shrinkage
 
+    def to_pixels(self, place: Tensor) -> Tensor:
+        """As that of ``v1lib.cores.ConvolutionalCore``: a place covers what was pooled into it."""
+        return place * self.shrinkage + (self.shrinkage - 1) / 2
+
     def smoothness(self) -> Tensor:
         """0: nothing of the convolutions is penalised."""
         return self.norm.bias.new_zeros(())
