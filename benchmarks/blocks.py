@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from v1lib.data_sets import of_recording
 from v1lib.recording import Recording
 from v1lib.runs import initial_model, plan_runs
 from v1lib.samples import samples_of
@@ -26,9 +27,10 @@ def block_seconds(
     ``v1lib.samples``.
     """
     clock = time.process_time if device == "cpu" else time.perf_counter
-    pairs = samples_of(recording, samples)
-    plans = plan_runs(recording, model, list(range(size)))
-    runs = [Run(plan, initial_model(recording, plan), pairs) for plan in plans]
+    data = of_recording(recording)
+    pairs = samples_of(data, samples)
+    plans = plan_runs(data, model, list(range(size)))
+    runs = [Run(plan, initial_model(data, plan), [pairs[plan.session]]) for plan in plans]
     for layer in (layer for run in runs for layer in run.module.modules()):
         if hasattr(layer, "fused"):  # as in a run of full length; stacks compute by PyTorch
             layer.fused = device == "cpu" and not stacked
@@ -36,7 +38,6 @@ def block_seconds(
     with tempfile.TemporaryDirectory() as folder:
         fit(
             runs,
-            torch.as_tensor(recording.stimuli),
             device=torch.device(device),
             stacked=stacked,
             resume=ResumeFile(Path(folder) / "resume", {}),

@@ -22,6 +22,7 @@ from blocks import block_seconds, options, write_tables
 from torch import Tensor, nn
 from torch.nn import functional
 
+from v1lib.data_sets import of_recording
 from v1lib.device import choose_device
 from v1lib.losses import poisson
 from v1lib.models.burg2021 import Network
@@ -114,16 +115,18 @@ def stepper(network: nn.Module, recording: Recording, *, plain: bool) -> Callabl
 
 def one_network(recording: Recording, n_rounds: int) -> pd.DataFrame:
     """Seconds per step of both variants of each network, in turns."""
-    rows = []
+    rows, data = [], of_recording(recording)
     for threads in (1, 2):
         choose_device("cpu", 0, threads)
         for name in NAMES:
-            (plan,) = plan_runs(recording, entry_of(name), [0])
+            (plan,) = plan_runs(data, entry_of(name), [0])
             steps = {
                 "PyTorch": stepper(
-                    PlainNetwork(initial_model(recording, plan)), recording, plain=True
+                    PlainNetwork(initial_model(data, plan)),
+                    recording,
+                    plain=True,
                 ),
-                "trainer": stepper(initial_model(recording, plan), recording, plain=False),
+                "trainer": stepper(initial_model(data, plan), recording, plain=False),
             }
             check_losses(name, steps)
             for variant, (wall, processor) in medians(steps, n_rounds).items():

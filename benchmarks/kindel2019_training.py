@@ -21,6 +21,7 @@ import yaml
 from blocks import block_seconds, options, write_tables
 from torch import Tensor, nn
 
+from v1lib.data_sets import of_recording
 from v1lib.pooled_convolution import PooledConvolution
 from v1lib.recording import Recording
 from v1lib.runs import initial_model, plan_runs
@@ -72,7 +73,7 @@ def networks(plan, recording: Recording, **params) -> dict[str, nn.Module]:
     """The same network with the same weights, in the ways to compute it."""
     plan, made = replace(plan, params=plan.params | params), {}
     for variant, fused in VARIANTS.items():
-        made[variant] = network = initial_model(recording, plan)
+        made[variant] = network = initial_model(of_recording(recording), plan)
         for layer in network.core:
             layer.fused = isinstance(layer, fused)
     first = made["PyTorch"]
@@ -159,7 +160,7 @@ def main() -> None:
     given = options(__doc__.splitlines()[0], rounds=30)
     torch.set_num_threads(1)
     recording = simulated_recording()
-    (plan,) = plan_runs(recording, MODEL, [0])
+    (plan,) = plan_runs(of_recording(recording), MODEL, [0])
     check_losses(plan, recording)
     devices = ["cpu", "cuda"] if given.gpu else ["cpu"]
     tables = {

@@ -104,7 +104,9 @@ def model_code(step):
 def model_entry(wildcards):
     """What decides a model: exactly its own entry, so a change reruns that model and no other."""
     entry = config["models"][wildcards.model]
-    return as_json(fields_of(entry, "build", "params", "training", "search"))
+    return as_json(
+        fields_of(entry, "build", "params", "training", "search", "core", "known_penalties")
+    )
 
 
 def weights_of_model(wildcards):
@@ -158,8 +160,20 @@ def reason_to_leave_out(source):
     return None
 
 
+def sources_of_model(model):
+    """Sources that a model needs, those behind its core and its penalties among them."""
+    entry = config["models"][model]
+    sources = set(entry.get("requires", []))
+    for other in (entry.get("core"), entry.get("tuned_by")):
+        if other and "source" in other:
+            sources.add(other["source"])
+        elif other:
+            sources |= {source_of(other["dataset"]), *sources_of_model(other["model"])}
+    return sorted(sources)
+
+
 def model_is_available(model):
-    return not any(map(reason_to_leave_out, config["models"][model].get("requires", [])))
+    return not any(map(reason_to_leave_out, sources_of_model(model)))
 
 
 def source_of(dataset):
@@ -178,7 +192,7 @@ def say_what_is_left_out():
         if reason := reason_to_leave_out(source_of(entry["dataset"])):
             logger.info(f"left out: everything of {paper}, because {reason}")
     for model, entry in config["models"].items():
-        for source in entry.get("requires", []):
+        for source in sources_of_model(model):
             if reason := reason_to_leave_out(source):
                 logger.info(f"left out: {model}, because {reason}")
 
@@ -265,8 +279,33 @@ def scores_of_paper(wildcards):
     ]
 
 
+def is_of_scans(dataset):
+    """Whether a data set is a folder of scans, which may be larger than memory."""
+    return config["datasets"][dataset]["preprocess"] == "lurz2020"
+
+
 def recording_of(wildcards):
-    return f"data/processed/{wildcards.dataset}.npz"
+    """Input function: the recording, or the folder of scans, of a data set."""
+    end = "" if is_of_scans(wildcards.dataset) else ".npz"
+    return f"data/processed/{wildcards.dataset}{end}"
+
+
+def cores_of_model(wildcards):
+    """Input function: where a model takes its core from (often nowhere)."""
+    core = config["models"][wildcards.model].get("core")
+    if core is None:
+        return []
+    if "source" in core:
+        refuse_if_left_out(core["source"])
+        files = config["sources"][core["source"]]["files"]
+        return [f"data/raw/{core['source']}/{file}" for file in files]
+    return block_files(core["dataset"], core["model"], "checkpoint.pt")
+
+
+def penalties_of_model(wildcards):
+    """Input function: the penalties that a search has chosen for a model (often none)."""
+    tuned = config["models"][wildcards.model].get("tuned_by")
+    return f"results/{tuned['dataset']}/{tuned['model']}/chosen.json" if tuned else []
 
 
 # ---- sources and data sets ------------------------------------------------------------------

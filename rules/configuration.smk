@@ -63,6 +63,11 @@ def mistakes_in_references(settings):
         for source in model.get("requires", []):
             if source not in settings["sources"]:
                 yield f"models.{name}.requires: {source!r} is no source"
+        for key in ("core", "tuned_by"):
+            other = model.get(key, {})
+            for section in {"dataset", "model", "source"} & set(other):
+                if other[section] not in settings[f"{section}s"]:
+                    yield f"models.{name}.{key}.{section}: {other[section]!r} is no {section}"
         if model["method"] == "published" and not archives_of(settings, model):
             yield f"models.{name}.archive: {model.get('archive')!r} is no file of a source under requires"
     for paper, entry in settings["papers"].items():

@@ -6,6 +6,8 @@ rule train_responses:
     input:
         recording=recording_of,
         weights=weights_of_model,
+        cores=cores_of_model,
+        tuned=penalties_of_model,
         code=model_code("train_responses"),
     output:
         checkpoint="results/{dataset}/{model}/{block}/checkpoint.pt",
@@ -28,7 +30,11 @@ rule train_responses:
         name=lambda wildcards: wildcards.model,
         model=model_entry,
         seeds=lambda wildcards: as_json(seeds_in(wildcards.block)),
-        compute=as_json(fields_of(config["compute"], "device", "stacked", "seconds_between_saves")),
+        compute=as_json(
+            fields_of(
+                config["compute"], "device", "stacked", "seconds_between_saves", "resident_gb"
+            )
+        ),
     shell:
         command("train_responses")
 

@@ -16,6 +16,7 @@ from v1lib.burg2021_weights import (
     published_fev,
     published_runs,
 )
+from v1lib.data_sets import of_recording
 from v1lib.files import folder_beside, sha256_of
 from v1lib.recording import load_recording
 from v1lib.runs import NO_WEIGHTS, RunPlan, RunResult, environment_of, initial_model, plan_runs
@@ -41,7 +42,7 @@ def main(
     The seed of a run is its number in the authors' search. Runs without a checkpoint in the
     archive are in the records alone, with status "no weights" or, without a result, "failed".
     """
-    data = load_recording(recording)
+    data = of_recording(load_recording(recording))
     runs, fev = _read_tables(archive, seeds)
     plans = plan_runs(data, model, [run.number for run in runs])
     expected = initial_model(data, plans[0]).state_dict()

@@ -4,6 +4,7 @@ import logging
 import time
 
 from v1lib.block_files import BlockFiles, write_block
+from v1lib.data_sets import of_recording
 from v1lib.device import choose_device
 from v1lib.feature_regression import FeatureRegression
 from v1lib.files import sha256_of
@@ -32,12 +33,13 @@ def main(
     """
     device = choose_device("cpu", 0, threads)
     data = load_recording(recording)
+    data_set = of_recording(data)
     environment = environment_of(sha256_of(recording), str(device), threads)
-    plans = plan_runs(data, model, seeds)
+    plans = plan_runs(data_set, model, seeds)
     features: dict[str, object] = {}
     results = []
     for plan in plans:
-        network = initial_model(data, plan)
+        network = initial_model(data_set, plan)
         core = repr((plan.build, plan.params))
         if core not in features:
             features = {core: features_of(network, data.stimuli)}
@@ -46,7 +48,7 @@ def main(
 
     write_block(
         BlockFiles(checkpoint, history, record),
-        data,
+        data_set,
         model=name,
         plans=plans,
         results=results,

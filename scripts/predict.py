@@ -33,7 +33,8 @@ def main(
     result = _empty(data, seeds, name)
     for member in content["members"]:
         row, session = seeds.index(member["seed"]), data.session_names.index(member["session"])
-        result.split[row, session] = member["split"]
+        (part,) = member["parts"]
+        result.split[row, session] = part["split"]
     for network in load_models(checkpoint):
         row = seeds.index(network.seed)
         predicted = network.respond(data.stimuli)

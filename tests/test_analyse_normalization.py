@@ -64,7 +64,15 @@ def member(seed, build, options, recording):
         "seed": seed,
         "build": build,
         "params": options,
-        "neuron_index": list(range(N_NEURONS)),
+        "draw": {},
+        "parts": [
+            {
+                "name": "all",
+                "neuron_index": list(range(N_NEURONS)),
+                "split": [],
+                "match_id": None,
+            }
+        ],
         "state_dict": module.state_dict(),
     }
 

@@ -23,6 +23,7 @@ from v1lib.optimisers import SGD, Adam
 from v1lib.protocol import Protocol
 from v1lib.search import drawn
 
+COMPUTE = {"device": "cpu", "stacked": False, "seconds_between_saves": 1e9, "resident_gb": 1.0}
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 PENALTIES = {
     "smoothness": 1e-4,
@@ -107,7 +108,7 @@ def test_stages_end_as_in_the_original(golden, number):
     )
     schedule = protocol.schedule()
     steps, rates, saved, reloaded = [], [], [], []
-    for step, loss in zip(protocol.evaluation_steps, case["val_loss_sequence"], strict=False):
+    for step, loss in zip(protocol.evaluation_steps(1), case["val_loss_sequence"], strict=False):
         steps.append(step + 1)
         rates.append(schedule.learning_rate)
         verdict = schedule.judge(step, float(loss))
@@ -156,14 +157,14 @@ def test_each_member_of_a_stack_has_its_own_learning_rate_and_state():
 
 def test_epochs_are_permutations_without_their_incomplete_batch():
     batches = Batches(torch.arange(10, 23), size=4, order="epochs", seed=0)
-    drawn = torch.cat([batches.draw(2), batches.draw(4)])
+    drawn = torch.stack([*batches.draw(2), *batches.draw(4)])
     for epoch in (drawn[:3], drawn[3:]):
         assert len(epoch.unique()) == 12
     assert set(drawn.flatten().tolist()) <= set(range(10, 23))
     state = batches.state()
     following = batches.draw(5)
     batches.restore(state)
-    assert torch.equal(batches.draw(5), following)
+    assert torch.equal(torch.stack(batches.draw(5)), torch.stack(following))
 
 
 def options(folder, model, seeds, **compute):
@@ -171,13 +172,15 @@ def options(folder, model, seeds, **compute):
         trial_recording().save(folder / "recording.npz")
     return {
         "recording": folder / "recording.npz",
+        "cores": [],
+        "tuned": [],
         "checkpoint": folder / "checkpoint.pt",
         "history": folder / "history.csv",
         "record": folder / "run.json",
         "name": "model",
         "model": model,
         "seeds": seeds,
-        "compute": {"device": "cpu", "stacked": False, "seconds_between_saves": 1e9} | compute,
+        "compute": COMPUTE | compute,
         "threads": 1,
         "gpu": 0,
     }
@@ -241,7 +244,7 @@ def test_a_killed_search_ends_where_an_unbroken_one_does(tmp_path, stacked):
     words = []
     for name, value in given.items():
         text = str(value) if isinstance(value, str | Path) else json.dumps(value)
-        words += [f"--{name}", text]
+        words += [f"--{name}"] if value == [] else [f"--{name}", text]
     process = subprocess.Popen(
         [sys.executable, SCRIPTS, "train_responses", *words], stderr=(folder / "log").open("w")
     )

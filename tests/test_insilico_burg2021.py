@@ -14,6 +14,7 @@ from v1lib import plotting
 from v1lib.block_files import save_checkpoint
 from v1lib.files import read_csv, read_npz, write_csv, write_npz
 from v1lib.gabors import gabors_of
+from v1lib.data_sets import of_recording
 from v1lib.models import load_models
 from v1lib.recording import load_recording
 from v1lib.runs import RunResult, initial_model, plan_runs
@@ -40,8 +41,9 @@ MODEL = "burg2021_divisive_net"
 def folder(tmp_path_factory):
     """A recording and three ranked networks, initialised but for a wider spread of weights."""
     path = tmp_path_factory.mktemp("insilico")
-    data = trial_recording()
-    data.save(path / "recording.npz")
+    recording = trial_recording()
+    recording.save(path / "recording.npz")
+    data = of_recording(recording)
     build, params = BUILDS["divisive"]
     training = {"split": "recording"}
     entry = {"build": build, "params": params | {"penalties": NO_PENALTY}, "training": training}

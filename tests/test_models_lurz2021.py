@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from v1lib.core_weights import to_published
+from v1lib.core_weights import load_core, to_published
 from v1lib.losses import poisson_sum, scale_of_batch
 from v1lib.models import build_model
 from v1lib.optimisers import CorrectedAdam
@@ -292,7 +292,8 @@ def test_a_transferred_core_comes_from_its_file(tmp_path):
     source = trained(model_of(info_of(5), CORTEX))
     path = tmp_path / "core.pth"
     torch.save(to_published(source.core.state_dict()), path)
-    network = model_of(info_of(3, seed=1), FREE, core_weights=str(path), frozen=True)
+    network = model_of(info_of(3, seed=1), FREE, frozen=True)
+    load_core(network.core, path)
     for name, value in network.core.state_dict().items():
         assert torch.equal(value, source.core.state_dict()[name]), name
 
@@ -363,7 +364,7 @@ def test_networks_that_differ_in_their_penalties_can_be_trained_side_by_side(rea
     stack = Stack(networks, 0, torch.device("cpu"))
     images = 100 * torch.rand(3, 1, 36, 64)
     alone = [network(images).detach() for network in networks]
-    together = stack.predict(images, at_once=100)
+    together = stack.predict(images)
     for number in range(2):
         np.testing.assert_allclose(together[number], alone[number], rtol=1e-4, atol=1e-5)
     with stack.training():

@@ -11,10 +11,11 @@ import insilico_preferred_images
 from v1lib.block_files import save_checkpoint
 from v1lib.files import read_csv, read_npz
 from v1lib.insilico import AscentSettings, Frame, image_correlation
+from v1lib.data_sets import of_recording
 from v1lib.models import TrainedModel, build_model
 from v1lib.preferred_images import Starts, objective_of, preferred_images
 from v1lib.recording import Recording, RecordingInfo
-from v1lib.runs import RunPlan, RunResult
+from v1lib.runs import Part, RunPlan, RunResult
 from v1lib.stimuli import aperture_disc, gabor
 
 SIZE = (33, 33)
@@ -184,8 +185,7 @@ def files(tmp_path):
             plan = RunPlan(
                 session=session,
                 seed=seed,
-                neuron_index=recording.neurons_of(session),
-                split=np.ones(20, dtype=np.int8),
+                parts=(Part(session, recording.neurons_of(session), np.ones(20, dtype=np.int8)),),
                 build="kindel2019.ln",
                 params={},
                 training={},
@@ -195,7 +195,7 @@ def files(tmp_path):
             state = build_model("kindel2019.ln", info, {}).state_dict()
             plans.append(plan)
             results.append(RunResult(status="ok", state_dict=state))
-    save_checkpoint(tmp_path / "checkpoint.pt", recording, plans, results)
+    save_checkpoint(tmp_path / "checkpoint.pt", of_recording(recording), plans, results)
     rows = [
         {"dataset": "toy", "model": "ln", "seed": seed, "session": session, "neuron": neuron}
         | {"split": "test", "metric": "correlation", "value": value, "source_kind": "simulated"}

@@ -136,10 +136,12 @@ def checkpoint(path, seeds):
         {
             "session": "all",
             "seed": seed,
-            "neuron_index": [0],
             "build": "kindel2019.ln",
             "params": {},
-            "split": [1],
+            "draw": {},
+            "parts": [
+                {"name": "all", "neuron_index": [0], "split": [1], "match_id": None},
+            ],
             "status": "ok",
             "state_dict": None if seed == 3 else network_state(seed),
         }

@@ -110,13 +110,20 @@ def train(folder, name):
     )
     train_responses(
         recording=recording,
+        cores=[],
+        tuned=[],
         checkpoint=checkpoint,
         history=own / "history.csv",
         record=record,
         name=name,
         model=MODELS[name] | {"training": TRAINING},
         seeds=[0],
-        compute={"device": "cpu", "stacked": False, "seconds_between_saves": 600},
+        compute={
+            "device": "cpu",
+            "stacked": False,
+            "seconds_between_saves": 600,
+            "resident_gb": 1.0,
+        },
         threads=1,
         gpu=0,
     )

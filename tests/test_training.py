@@ -17,19 +17,21 @@ import torch
 from recordings import SMALL_CNN, linear_recording
 from train_responses import main as train_responses
 from v1lib.correlation import correlation
+from v1lib.data_sets import of_recording
 from v1lib.device import choose_device
 from v1lib.losses import mean_squared_error
 from v1lib.models import load_models
 from v1lib.protocol import Protocol
 from v1lib.runs import initial_model, plan_runs
-from v1lib.samples import samples_of, samples_of_neurons
+from v1lib.samples import samples_of
 from v1lib.splits import SPLIT_CODES
 from v1lib.training import fit
 from v1lib.training_run import Run
 from v1lib.training_state import ResumeFile
 
+DATA = of_recording(linear_recording())
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
-COMPUTE = {"device": "cpu", "stacked": False, "seconds_between_saves": 1e9}
+COMPUTE = {"device": "cpu", "stacked": False, "seconds_between_saves": 1e9, "resident_gb": 1.0}
 
 
 def with_training(model, **changes):
@@ -41,6 +43,8 @@ def arguments(folder, model, seeds=(0,), **compute):
         linear_recording().save(folder / "recording.npz")
     return {
         "recording": folder / "recording.npz",
+        "cores": [],
+        "tuned": [],
         "checkpoint": folder / "out" / "checkpoint.pt",
         "history": folder / "out" / "history.csv",
         "record": folder / "out" / "run.json",
@@ -81,7 +85,7 @@ def test_a_planted_linear_neuron_is_learned_and_a_constant_one_is_not(tmp_path):
         "output_nonlinearity": "none",  # a rectified output may start dead
     }
     train(tmp_path, model)
-    plans = plan_runs(recording, model, [0])
+    plans = plan_runs(of_recording(recording), model, [0])
     networks = load_models(tmp_path / "out" / "checkpoint.pt")
     for plan, network in zip(plans, networks, strict=True):
         test = plan.split == SPLIT_CODES["test"]
@@ -113,11 +117,11 @@ def test_a_run_does_not_depend_on_its_block(tmp_path):
 def test_evaluations_follow_the_steps_of_the_paper():
     paper = {"optimiser": "sgd", "learning_rate": 1e-4, "batch_size": 50, "loss": "mse"}
     steps = Protocol(**paper, max_steps=60000, evaluate_every=200, evaluate_offset=1)
-    assert len(steps.evaluation_steps) == 301
-    assert steps.evaluation_steps[:3] == [1, 201, 401]
-    assert steps.evaluation_steps[-2:] == [59801, 59999]
+    assert len(steps.evaluation_steps(1)) == 301
+    assert steps.evaluation_steps(1)[:3] == [1, 201, 401]
+    assert steps.evaluation_steps(1)[-2:] == [59801, 59999]
     lnln = Protocol(**paper, max_steps=35000, evaluate_every=500, evaluate_offset=0)
-    assert lnln.evaluation_steps[:3] == [0, 1, 500]
+    assert lnln.evaluation_steps(1)[:3] == [0, 1, 500]
 
 
 def test_the_weights_kept_have_the_smallest_validation_loss(tmp_path):
@@ -130,9 +134,9 @@ def test_the_weights_kept_have_the_smallest_validation_loss(tmp_path):
         rows = history[history.session == member["session"]].reset_index(drop=True)
         best = rows.loc[rows.validation_loss.idxmin()]
         assert record["best_step"] == best.step
-        validation = np.array(member["split"]) == SPLIT_CODES["validation"]
+        validation = np.array(member["parts"][0]["split"]) == SPLIT_CODES["validation"]
         prediction = torch.as_tensor(network.respond(recording.stimuli[validation]))
-        loss = mean_squared_error(prediction, rates[validation][:, member["neuron_index"]])
+        loss = mean_squared_error(prediction, rates[validation][:, network.neuron_index])
         assert loss.item() == pytest.approx(best.validation_loss, rel=1e-5)
 
 
@@ -214,14 +218,16 @@ def test_a_search_draws_points_then_splits(tmp_path):
     )
     assert [m["params"]["hidden_units"] for m in members[::2]] == [6, 12, 6, 12]
     assert [r["draw"]["value"] for r in records[::2]] == [6, 12, 6, 12]
-    splits = [m["split"] for m in members[::2]]
+    splits = [m["parts"][0]["split"] for m in members[::2]]
     assert splits[0] == splits[1] != splits[2] == splits[3]
 
 
 def test_a_search_cannot_set_what_the_entry_lacks():
     point = {"factor": "x", "value": 1, "set": {"params": {"hiden_units": 1}}}
     with pytest.raises(ValueError, match="the model entry has no value 'hiden_units'"):
-        plan_runs(linear_recording(), SMALL_CNN | {"search": {"points": [point]}}, [0])
+        plan_runs(
+            of_recording(linear_recording()), SMALL_CNN | {"search": {"points": [point]}}, [0]
+        )
 
 
 # ---- interruption -------------------------------------------------------------------------------
@@ -231,7 +237,7 @@ def start(options, folder):
     words = []
     for name, value in options.items():
         text = str(value) if isinstance(value, str | Path) else json.dumps(value)
-        words += [f"--{name}", text]
+        words += [f"--{name}"] if value == [] else [f"--{name}", text]
     return subprocess.Popen(
         [sys.executable, SCRIPTS, "train_responses", *words],
         stderr=(folder / "log").open("a"),
@@ -268,22 +274,17 @@ def interrupted(tmp_path, monkeypatch, after):
     """Runs with a resume file whose training stopped after some saves; and the unbroken weights."""
 
     def fresh():
-        recording = linear_recording()
-        plans = plan_runs(recording, SMALL_CNN, [0])
-        samples = samples_of_neurons(
-            samples_of(recording, "images"), [plan.neuron_index for plan in plans]
-        )
-        runs = [
-            Run(plan, initial_model(recording, plan), own)
-            for plan, own in zip(plans, samples, strict=True)
+        data = of_recording(linear_recording())
+        samples = samples_of(data, "images")
+        return [
+            Run(plan, initial_model(data, plan), [samples[plan.session]])
+            for plan in plan_runs(data, SMALL_CNN, [0])
         ]
-        return runs, torch.as_tensor(recording.stimuli)
 
     def run(resume):
-        runs, stimuli = fresh()
+        runs = fresh()
         fit(
             runs,
-            stimuli,
             device=torch.device("cpu"),
             stacked=False,
             resume=resume,

@@ -1,9 +1,11 @@
 """In which order samples are learned from."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-ORDERS = ("anew", "epochs")
+ORDERS = ("anew", "epochs", "passes")
 
 
 class Batches:
@@ -14,7 +16,8 @@ class Batches:
         size: of a batch; all of the training set if that is smaller.
         order: "anew" draws each batch without replacement from all samples (Kindel et al. 2019);
             "epochs" takes consecutive slices of a permutation and drops the incomplete last one
-            (Burg et al. 2021, data.py).
+            (Burg et al. 2021, data.py); "passes" keeps it, and starts a new permutation with each
+            call of ``draw`` (Lurz et al. 2021, whose loaders begin anew in every epoch).
         seed: of the draws.
 
     Raises:
@@ -30,12 +33,26 @@ class Batches:
         self.generator = torch.Generator().manual_seed(seed)
         self.waiting = samples[:0]
 
-    def draw(self, n_steps: int) -> Tensor:
-        """The next batches: int64 [n_steps, size]."""
+    @property
+    def n_per_pass(self) -> int:
+        """Batches that hold each sample once, the last of which may be smaller."""
+        return -(-len(self.samples) // self.size)
+
+    def draw(self, n_steps: int) -> Sequence[Tensor]:
+        """The next batches: int64 [size] each, smaller at the end of a pass."""
         if self.order == "anew":
             shape = (n_steps, len(self.samples))
             order = torch.rand(shape, generator=self.generator).argsort(1)
-            return self.samples[order[:, : self.size]]
+            return self.samples[order[:, : self.size]].unbind()
+        if self.order == "passes":
+            drawn: list[Tensor] = []
+            while len(drawn) < n_steps:
+                order = torch.randperm(len(self.samples), generator=self.generator)
+                drawn += self.samples[order].split(self.size)
+            return drawn[:n_steps]
+        return self._slices(n_steps)
+
+    def _slices(self, n_steps: int) -> Sequence[Tensor]:
         drawn = [self.waiting]
         n_waiting = len(self.waiting)
         per_epoch = len(self.samples) // self.size * self.size
@@ -45,7 +62,7 @@ class Batches:
             n_waiting += per_epoch
         queue = torch.cat(drawn)
         self.waiting = queue[n_steps * self.size :].clone()
-        return queue[: n_steps * self.size].view(n_steps, self.size)
+        return queue[: n_steps * self.size].view(n_steps, self.size).unbind()
 
     def state(self) -> dict:
         """All that decides the next draws."""

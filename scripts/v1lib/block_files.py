@@ -6,13 +6,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from v1lib.data_sets import DataSet, Group
 from v1lib.files import atomic, write_csv, write_json
-from v1lib.recording import Recording
-from v1lib.runs import NO_WEIGHTS, RunPlan, RunResult, peak_memory_mb, record_of
+from v1lib.runs import NO_WEIGHTS, Part, RunPlan, RunResult, peak_memory_mb, record_of
 
 HISTORY_COLUMNS = [
     *("dataset", "model", "seed", "session", "step"),
-    *("train_loss", "validation_loss", "test_loss", "test_correlation"),
+    *("train_loss", "validation_loss", "validation_correlation"),
+    *("test_loss", "test_correlation"),
     *("learning_rate", "source_kind"),
 ]
 
@@ -35,7 +36,7 @@ class BlockFiles:
 
 def write_block(
     files: BlockFiles,
-    recording: Recording,
+    data: DataSet,
     *,
     model: str,
     plans: list[RunPlan],
@@ -44,10 +45,10 @@ def write_block(
     device: torch.device,
 ) -> None:
     """Write the three files of a block; ``environment`` goes into every record."""
-    save_checkpoint(files.checkpoint, recording, plans, results)
-    _write_history(files.history, recording, model, plans, results)
+    save_checkpoint(files.checkpoint, data, plans, results)
+    _write_history(files.history, data, model, plans, results)
     records = [
-        record_of(recording, plan, model, environment)
+        record_of(data, plan, model, environment)
         | {"status": result.status, "reason": result.reason}
         | result.record
         | peak_memory_mb(device)
@@ -57,39 +58,51 @@ def write_block(
 
 
 def save_checkpoint(
-    path: Path, recording: Recording, plans: list[RunPlan], results: list[RunResult]
+    path: Path, data: DataSet, plans: list[RunPlan], results: list[RunResult]
 ) -> None:
     """Write the networks of a block; ``v1lib.models.load_models`` reads them back."""
     members = []
     for plan, result in zip(plans, results, strict=True):
         if result.status == NO_WEIGHTS:
             continue  # there are many of them, and nothing to predict with
+        groups = data.together[plan.session]
         member = asdict(plan) | {"state_dict": result.state_dict, "status": result.status}
-        member["neuron_index"] = plan.neuron_index.tolist()
-        member["split"] = plan.split.tolist()
+        member["parts"] = [_part(*pair) for pair in zip(plan.parts, groups, strict=True)]
+        member["record"] = result.record
         members.append(member)
     content = {
-        "dataset": recording.dataset,
-        "source_kind": recording.source_kind,
-        "stimulus_shape": list(recording.stimuli.shape[1:]),
-        "background": recording.background,
+        "dataset": data.name,
+        "source_kind": data.source_kind,
+        "stimulus_shape": list(data.stimulus_shape),
+        "background": data.background,
         "members": members,
     }
     with atomic(path) as part:
         torch.save(content, part)
 
 
+def _part(part: Part, group: Group) -> dict:
+    """What is kept of a session or scan; match ids decide how readouts share features."""
+    ids = group.recorded.match_id[part.neuron_index] if group.is_scan else None
+    return {
+        "name": part.name,
+        "neuron_index": part.neuron_index.tolist(),
+        "split": part.split.tolist(),
+        "match_id": None if ids is None or (ids < 0).any() else ids.tolist(),
+    }
+
+
 def _write_history(
-    path: Path, recording: Recording, model: str, plans: list[RunPlan], results: list[RunResult]
+    path: Path, data: DataSet, model: str, plans: list[RunPlan], results: list[RunResult]
 ) -> None:
     rows = [
         row
         | {
-            "dataset": recording.dataset,
+            "dataset": data.name,
             "model": model,
             "seed": plan.seed,
             "session": plan.session,
-            "source_kind": recording.source_kind,
+            "source_kind": data.source_kind,
         }
         for plan, result in zip(plans, results, strict=True)
         for row in result.history

@@ -1,7 +1,11 @@
 """When a run has learned enough: patience, and stages of a falling learning rate."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
+
+import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 
 class Verdict(StrEnum):
@@ -9,7 +13,7 @@ class Verdict(StrEnum):
 
     BETTER = "better"  # the best so far: keep this state
     WORSE = "worse"
-    RESTORE = "restore"  # the stage ends: go on from the best state with a lower learning rate
+    RESTORE = "restore"  # the stage ends: go on from the best state
     STOP = "stop"  # the last stage ends
 
 
@@ -18,48 +22,110 @@ class EarlyStopping:
     """How stages end; the ``early_stopping`` section of a training.
 
     Attributes:
-        patience: evaluations in a row without a smaller loss that end a stage.
+        patience: evaluations in a row without a better value that end a stage.
         stages: after so many the training stops.
         decay: the learning rate is divided by it after each.
         steps_per_stage: a stage ends after so many steps at the latest; None for no limit.
+        tolerance: a value must be better by more than this to count.
+        restores_optimiser: a new stage goes on with the optimiser's state of the best evaluation,
+            too, not with its last one.
+        plateau: arguments of ``Plateau``, for a learning rate that falls by a count of its own.
 
     Source: Burg et al. 2021 (train.py, models.py); with ``steps_per_stage`` the notebooks of Cadena
-    et al. 2019.
+    et al. 2019; with ``plateau`` Lurz et al. 2021 (trainers.py).
     """
 
     patience: int
     stages: int
-    decay: float
+    decay: float = 1.0
     steps_per_stage: int | None = None
+    tolerance: float = 0.0
+    restores_optimiser: bool = True
+    plateau: dict | None = None
+
+
+class Plateau:
+    """Lowers a learning rate when values stop to improve, whatever stages do.
+
+    Lurz et al. 2021 use PyTorch's scheduler beside their own count, so that the rate falls at the
+    first bad evaluation of the next stage (reference section 4.2).
+
+    Args:
+        rate: at the start.
+        factor: the rate is multiplied by it, but does not fall below ``min_rate``,
+        patience: after one more than so many evaluations in a row without a better value.
+        tolerance: a value must be better by more than this to count.
+    """
+
+    def __init__(
+        self, rate: float, *, factor: float, patience: int, min_rate: float, tolerance: float
+    ) -> None:
+        self._carrier = torch.optim.SGD([torch.zeros(1)], lr=rate)
+        self._scheduler = ReduceLROnPlateau(
+            self._carrier,
+            factor=factor,
+            patience=patience,
+            threshold=tolerance,
+            threshold_mode="abs",
+            min_lr=min_rate,
+        )
+
+    def judge(self, value: float) -> float:
+        """Take note of a value, smaller is better; returns the learning rate from now on."""
+        self._scheduler.step(value)
+        return self._carrier.param_groups[0]["lr"]
+
+    def state(self) -> dict:
+        """Plain values, for a resume state."""
+        names = ("best", "num_bad_epochs", "last_epoch")
+        kept = {name: getattr(self._scheduler, name) for name in names}
+        return kept | {"rate": self._carrier.param_groups[0]["lr"]}
+
+    def restore(self, state: dict) -> None:
+        """Take back what ``state`` gave."""
+        state = dict(state)
+        self._carrier.param_groups[0]["lr"] = state.pop("rate")
+        for name, value in state.items():
+            setattr(self._scheduler, name, value)
 
 
 @dataclass
 class Schedule:
-    """Follows the validation loss of one run and decides how it goes on.
+    """Follows the validation of one run and decides how it goes on.
 
     Attributes:
         learning_rate: of the present stage.
         stopping: None for a run that goes on to its last step.
-        best_loss, best_step: smallest loss so far and the step (from 0) after which it was found.
+        best_value, best_step: smallest value so far and the step (from 0) after which it was found;
+            -1 for the network as it was built, None before the first evaluation.
         n_worse, stage, stage_start: evaluations since the best one in this stage, finished stages,
             and the first step of the present one.
     """
 
     learning_rate: float
     stopping: EarlyStopping | None = None
-    best_loss: float = float("inf")
-    best_step: int = -1
+    best_value: float = inf
+    best_step: int | None = None
     n_worse: int = 0
     stage: int = 0
     stage_start: int = 0
+    plateau: Plateau | None = field(init=False, default=None)
 
-    def judge(self, step: int, loss: float) -> Verdict:
-        """Take note of a validation loss; a tie or NaN is not better."""
-        better = loss < self.best_loss
+    def __post_init__(self) -> None:
+        if self.stopping and self.stopping.plateau:
+            tolerance = self.stopping.tolerance
+            self.plateau = Plateau(self.learning_rate, **self.stopping.plateau, tolerance=tolerance)
+
+    def judge(self, step: int, value: float) -> Verdict:
+        """Take note of a value, smaller is better; a tie or NaN is not better."""
+        tolerance = self.stopping.tolerance if self.stopping else 0.0
+        better = value < self.best_value - tolerance
         if better:
-            self.best_loss, self.best_step, self.n_worse = loss, step, 0
+            self.best_value, self.best_step, self.n_worse = value, step, 0
         else:
             self.n_worse += 1
+        if self.plateau:
+            self.learning_rate = self.plateau.judge(value)
         if self.stopping is None or not self._stage_ends(step):
             return Verdict.BETTER if better else Verdict.WORSE
         self.learning_rate /= self.stopping.decay
@@ -75,11 +141,15 @@ class Schedule:
 
     def state(self) -> dict:
         """Plain values, for a resume state."""
-        state = asdict(self)
-        del state["stopping"]
-        return state
+        names = ("learning_rate", "best_value", "best_step", "n_worse", "stage", "stage_start")
+        state = {name: getattr(self, name) for name in names}
+        return state | {"plateau": self.plateau.state() if self.plateau else None}
 
     def restore(self, state: dict) -> None:
         """Take back what ``state`` gave."""
+        state = dict(state)
+        plateau = state.pop("plateau")
+        if self.plateau:
+            self.plateau.restore(plateau)
         for name, value in state.items():
             setattr(self, name, value)

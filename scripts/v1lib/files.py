@@ -133,8 +133,13 @@ def _advice(number: int) -> str:
 
 
 def sha256_of(path: Path | str) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with Path(path).open("rb") as handle:
+    """SHA-256 as 64 hexadecimal digits: of a file's bytes; of a folder, over names and files."""
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        listed = "".join(f"{file.relative_to(path)} {sha256_of(file)}\n" for file in files)
+        return hashlib.sha256(listed.encode()).hexdigest()
+    with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 

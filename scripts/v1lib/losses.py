@@ -57,6 +57,7 @@ def _poisson_terms(prediction: Tensor, response: Tensor, *, epsilon: float) -> T
     return torch.where(torch.isnan(response), 0.0, terms)
 
 
+SUMS = ("poisson_sum",)  # of responses; reported per response
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": mean_squared_error,
     "poisson": poisson,

@@ -4,44 +4,66 @@ from dataclasses import dataclass
 
 from v1lib.early_stopping import EarlyStopping, Schedule
 
+OBJECTIVES = ("loss", "correlation")
+
 
 @dataclass(frozen=True)
 class Protocol:
     """The settings of one training.
 
     Attributes:
-        optimiser: "sgd" (no momentum) or "adam".
+        optimiser: a name of ``v1lib.optimisers.OPTIMISERS``.
         learning_rate: at the start.
         batch_size: samples per step.
-        max_steps: number of updates at most.
         loss: a name of ``v1lib.losses.LOSSES``.
+        max_steps: number of updates at most.
         evaluate_every, evaluate_offset: evaluations follow the update of step s (from 0) when
             s = evaluate_offset modulo evaluate_every, and of the last; without early stopping also
             that of s = 1, as in Kindel et al. 2019.
+        max_epochs: in place of the three above: evaluations precede the first and follow each epoch
+            (Lurz et al. 2021), in which every scan gives a batch to each step and the largest scan
+            is passed through once.
         samples: "images" with mean responses, or single "trials".
-        batches: "anew" or "epochs", see ``v1lib.batches``.
+        batches: a name of ``v1lib.batches.ORDERS``.
+        scaled: multiply the loss of a batch by ``v1lib.losses.scale_of_batch``.
         evaluated: splits whose loss is computed at evaluations, "validation" among them. The
             training loss of a run that does not evaluate "train" is the mean over its batches.
         evaluation_batch: samples whose losses are averaged by their number; None for all at once.
+        objective: what decides on the validation images: their "loss", or the mean over neurons
+            of the "correlation" with single trials (``v1lib.oracle.stabilised_correlation``).
         early_stopping: arguments of ``EarlyStopping``; None to go on to the last step.
     """
 
     optimiser: str
     learning_rate: float
     batch_size: int
-    max_steps: int
     loss: str
-    evaluate_every: int
-    evaluate_offset: int
+    max_steps: int | None = None
+    evaluate_every: int | None = None
+    evaluate_offset: int | None = None
+    max_epochs: int | None = None
     samples: str = "images"
     batches: str = "anew"
+    scaled: bool = False
     evaluated: tuple[str, ...] = ("train", "validation", "test")
     evaluation_batch: int | None = None
+    objective: str = "loss"
     early_stopping: dict | None = None
 
-    @property
-    def evaluation_steps(self) -> list[int]:
-        """Steps after whose update the network is evaluated."""
+    def __post_init__(self) -> None:
+        by_steps = (self.max_steps, self.evaluate_every, self.evaluate_offset)
+        if (self.max_epochs is None) == (None in by_steps):
+            raise ValueError(
+                "a training needs either max_epochs or max_steps, evaluate_every and "
+                f"evaluate_offset; it has {self.max_epochs} and {by_steps}"
+            )
+        if self.objective not in OBJECTIVES:
+            raise ValueError(f"objective is {self.objective!r}, allowed: {', '.join(OBJECTIVES)}")
+
+    def evaluation_steps(self, steps_per_epoch: int) -> list[int]:
+        """Steps after whose update the network is evaluated; -1 is before the first."""
+        if self.max_epochs is not None:
+            return list(range(-1, steps_per_epoch * self.max_epochs, steps_per_epoch))
         steps = set(range(self.evaluate_offset, self.max_steps, self.evaluate_every))
         steps |= {self.max_steps - 1} if self.early_stopping else {1, self.max_steps - 1}
         return sorted(step for step in steps if step < self.max_steps)

@@ -30,7 +30,8 @@ class ScanInfo:
     Attributes:
         name: data key.
         mean_response: float32 [n_neurons], over training trials.
-        neuron_position: float64 [n_neurons, 2 or more], cortical coordinates x, y, ... in µm.
+        neuron_position: float64 [n_neurons, 2 or more], cortical coordinates x, y, ... in µm; None
+            where they are not known.
         match_id: int64 [n_neurons], equal for one neuron in several scans, -1 without; None where
             neurons were not matched.
         image_mean, image_sd: of the grey values, for models that take normalised images.
@@ -38,7 +39,7 @@ class ScanInfo:
 
     name: str
     mean_response: np.ndarray
-    neuron_position: np.ndarray
+    neuron_position: np.ndarray | None = None
     match_id: np.ndarray | None = None
     image_mean: float = 0.0
     image_sd: float = 1.0

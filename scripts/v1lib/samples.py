@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from v1lib.data_sets import DataSet, Group
 from v1lib.recording import Recording
 
 KINDS = ("images", "trials")
@@ -13,22 +12,31 @@ KINDS = ("images", "trials")
 
 @dataclass(frozen=True)
 class Samples:
-    """Pairs of an image and the responses to it.
+    """Pairs of an image and the responses to it, of a recording or a scan.
 
     Attributes:
+        stimuli: float32 [n_images, C, H, W], perhaps mapped from a file.
         image_index: int64 [n_samples], rows of the stimuli.
-        responses: float32 [n_samples, n_neurons], NaN where not recorded.
+        responses: float32 [n_samples, n_columns], NaN where not recorded; perhaps mapped.
+        n_listed: trials that count for the scale of the loss, see ``Group.n_listed``.
     """
 
-    image_index: Tensor
-    responses: Tensor
+    stimuli: np.ndarray
+    image_index: np.ndarray
+    responses: np.ndarray
+    n_listed: int
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that they take if they are read whole."""
+        return self.stimuli.nbytes + self.responses.nbytes
 
 
-def samples_of(recording: Recording, kind: str) -> Samples:
-    """All samples of a recording, for all its neurons.
+def samples_of(data: DataSet, kind: str) -> dict[str, Samples]:
+    """The samples of each session or scan, by name; sessions of a recording share theirs.
 
     Args:
-        recording: where they come from.
+        data: where they come from.
         kind: "images" (one sample per image, its response averaged over trials) or "trials" (one
             per trial).
 
@@ -37,18 +45,23 @@ def samples_of(recording: Recording, kind: str) -> Samples:
     """
     if kind not in KINDS:
         raise ValueError(f"samples is {kind!r}, allowed: {', '.join(KINDS)}")
+    groups = [group for together in data.together.values() for group in together]
+    if data.recording is None:
+        return {group.name: _of_scan(group, kind) for group in groups}
+    samples = _of_recording(data.recording, kind)
+    return dict.fromkeys((group.name for group in groups), samples)
+
+
+def _of_recording(recording: Recording, kind: str) -> Samples:
     if kind == "images":
         index, responses = np.arange(len(recording.stimuli)), recording.mean_over_trials()
     else:
         index, responses = recording.image_index, recording.responses
-    return Samples(torch.as_tensor(index), torch.as_tensor(responses, dtype=torch.float32))
+    return Samples(recording.stimuli, index, responses.astype("f4"), len(recording.responses))
 
 
-def samples_of_neurons(samples: Samples, neurons: list[np.ndarray]) -> list[Samples]:
-    """The same samples for groups of neurons; equal groups share their memory."""
-    made: dict[bytes, Samples] = {}
-    for index in neurons:
-        key = index.tobytes()
-        if key not in made:
-            made[key] = Samples(samples.image_index, samples.responses[:, index])
-    return [made[index.tobytes()] for index in neurons]
+def _of_scan(group: Group, kind: str) -> Samples:
+    scan = group.recorded
+    if kind == "images":
+        return _of_recording(scan.recording(), kind)
+    return Samples(scan.stimuli, scan.image_index, scan.responses, group.n_listed)

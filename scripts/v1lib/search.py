@@ -1,11 +1,14 @@
 """Hyperparameter search: the seed is the draw.
 
-A model entry with a ``search`` section stands for many models; it is a grid or a random search.
+A model entry with a ``search`` section stands for many models.
 
-* ``points``: draw ``d`` of ``n`` grid points is point ``d % n`` on split ``d // n``.
+* ``points``: draw ``d`` of ``n`` listed points is point ``d % n`` on split ``d // n``.
+* ``grid``: all combinations of listed values, the first of which varies fastest; draw ``d`` of
+  ``n`` combinations is number ``d % n``, on replicate ``d // n`` modulo ``replicates``, and beyond
+  these another initialisation of the same.
 * ``draws``: each draw takes new values at random, the same for the same seed.
 
-Either way, extending the number of draws later changes no draw that is already done.
+In all of them, extending the number of draws later changes no draw that is already done.
 """
 
 from copy import deepcopy
@@ -22,7 +25,8 @@ def drawn(model: dict, seed: int) -> tuple[dict, dict, int]:
         model: build, params, training, and optionally ``search``. Its ``points`` each have a
             ``factor``, its ``value``, and ``set``, the entry's values to replace. Its ``draws``
             each have a ``name``, the ``key`` of the value to replace (``params.penalties.readout``)
-            and ``log10``, the ends between which its logarithm is drawn uniformly.
+            and ``log10``, the ends between which its logarithm is drawn uniformly. Its ``grid``
+            has a ``name``, a ``key`` and ``values`` for each axis.
         seed: number of the draw.
 
     Returns:
@@ -36,10 +40,32 @@ def drawn(model: dict, seed: int) -> tuple[dict, dict, int]:
     entry = deepcopy({key: value for key, value in model.items() if key != "search"})
     if "draws" in model["search"]:
         return entry, _random(entry, model["search"]["draws"], seed), seed
+    if "grid" in model["search"]:
+        draw = _combination(entry, model["search"], seed)
+        return entry, draw, draw["replicate"]
     points = model["search"]["points"]
     point = points[seed % len(points)]
     _replace(entry, point["set"], f"search point {point['factor']}={point['value']}")
     return entry, {"factor": point["factor"], "value": point["value"]}, seed // len(points)
+
+
+def _combination(entry: dict, search: dict, seed: int) -> dict:
+    """Set the values of one combination of a grid; names with their values."""
+    draw = {}
+    for axis in search["grid"]:
+        seed, number = divmod(seed, len(axis["values"]))
+        draw[axis["name"]] = axis["values"][number]
+        _set(entry, axis["key"], draw[axis["name"]], f"search grid {axis['name']}")
+    draw["initialisation"], draw["replicate"] = divmod(seed, search.get("replicates", 1))
+    return draw
+
+
+def _set(entry: dict, key: str, value: object, where: str) -> None:
+    """Replace the value at a key such as ``params.penalties.readout``."""
+    nested = value
+    for name in reversed(key.split(".")):
+        nested = {name: nested}
+    _replace(entry, nested, where)
 
 
 def _random(entry: dict, draws: list[dict], seed: int) -> dict[str, float]:
@@ -48,10 +74,7 @@ def _random(entry: dict, draws: list[dict], seed: int) -> dict[str, float]:
     values = {}
     for draw in draws:
         value = float(10 ** rng.uniform(*draw["log10"]))
-        nested: dict | float = value
-        for key in reversed(draw["key"].split(".")):
-            nested = {key: nested}
-        _replace(entry, nested, f"search draw {draw['name']}")
+        _set(entry, draw["key"], value, f"search draw {draw['name']}")
         values[draw["name"]] = value
     return values
 

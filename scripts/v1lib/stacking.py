@@ -8,8 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from v1lib.samples import Samples
-
 
 class Stack:
     """Networks that are trained together on one device: its members.
@@ -50,15 +48,20 @@ class Stack:
         """What is learned: [n_members, ...], or without that axis for a single network."""
         return [tensor for tensor in self.tensors.values() if tensor.requires_grad]
 
-    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor, scan: str | None = None) -> tuple[Tensor, Tensor]:
         """In training: images [n_members, n, C, H, W] -> responses [n_members, n, n_neurons],
-        penalties [n_members].
+        penalties [n_members]; of the readout of a scan where networks have several.
         """
+        more = () if scan is None else (scan,)
         if not self.is_batched:
-            responses, penalty = self.objective(images[0])
+            responses, penalty = self.objective(images[0], *more)
             return responses[None], penalty[None]
         weights = {f"network.{name}": value for name, value in self.tensors.items()}
-        return torch.vmap(self._call_objective, randomness="different")(weights, images)
+
+        def call(of_member: dict[str, Tensor], own: Tensor) -> tuple[Tensor, Tensor]:
+            return functional_call(self.objective, of_member, (own, *more))
+
+        return torch.vmap(call, randomness="different")(weights, images)
 
     @contextmanager
     def training(self) -> Iterator[None]:
@@ -71,18 +74,20 @@ class Stack:
         self.network.eval()
 
     @torch.no_grad()
-    def predict(self, images: Tensor, *, at_once: int) -> Tensor:
+    def predict(self, images: Tensor, scan: str | None = None) -> Tensor:
         """Responses [n_members, n, n_neurons] on the CPU to images [n, C, H, W] shown to all.
 
-        ``at_once`` images times members are computed at a time, which bounds the memory.
+        Of the neurons of one scan where networks have several readouts.
         """
-        size = max(1, at_once // len(self))
+        self.network.eval()
+        more = () if scan is None else (scan,)
         if not self.is_batched:
-            parts = [self.network(part)[None].cpu() for part in images.split(size)]
-        else:
-            call = torch.vmap(self._call_network, in_dims=(0, None))
-            parts = [call(self.tensors, part).cpu() for part in images.split(size)]
-        return torch.cat(parts, 1)
+            return self.network(images, *more)[None].cpu()
+
+        def call(weights: dict[str, Tensor], shown: Tensor) -> Tensor:
+            return functional_call(self.network, weights, (shown, *more))
+
+        return torch.vmap(call, in_dims=(0, None))(self.tensors, images).cpu()
 
     def member(self, number: int) -> dict[str, Tensor]:
         """A copy of everything a member has learned, in the shapes of the stack."""
@@ -112,21 +117,6 @@ class Stack:
             for name, value in self.tensors.items()
         }
 
-    def responses_of(self, samples: list[Samples]) -> Tensor:
-        """[n_members, n_samples, largest n_neurons] on the device; NaN where a network has none.
-
-        Members that share their samples share the memory.
-        """
-        first = samples[0].responses
-        if all(part.responses is first for part in samples):
-            return first.to(self.device)[None].expand(len(samples), -1, -1)
-        widest = max(part.responses.shape[1] for part in samples)
-        padded = [
-            nn.functional.pad(r, (0, widest - r.shape[1]), value=torch.nan)
-            for r in (part.responses for part in samples)
-        ]
-        return torch.stack(padded).to(self.device)
-
     def state(self) -> dict:
         """All weights and the state of the noise."""
         weights = {name: value.clone() for name, value in self._learned().items()}
@@ -145,12 +135,6 @@ class Stack:
     def _of(self, tensor: Tensor, number: int) -> Tensor:
         return tensor[number] if self.is_batched else tensor
 
-    def _call_objective(self, weights: dict[str, Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
-        return functional_call(self.objective, weights, (images,))
-
-    def _call_network(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
-        return functional_call(self.network, weights, (images,))
-
 
 class _Objective(nn.Module):
     """Responses and, for a network that has one, the penalty on its weights."""
@@ -159,10 +143,10 @@ class _Objective(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        responses = self.network(images)
+    def forward(self, images: Tensor, *scan: str) -> tuple[Tensor, Tensor]:
+        responses = self.network(images, *scan)
         penalty = getattr(self.network, "penalty", None)
-        return responses, penalty() if penalty else responses.new_zeros(())
+        return responses, penalty(*scan) if penalty else responses.new_zeros(())
 
 
 def _tensors_of(network: nn.Module) -> dict[str, Tensor]:

@@ -5,13 +5,98 @@ different sizes are not nested, and a subset of full size is a permutation. What
 positions in the lists alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 
+from v1lib.data_sets import Group
+from v1lib.splits import SPLIT_CODES
+
 UNMATCHED = -1
 DRAWS = ("disjoint", "original")
+
+
+@dataclass(frozen=True)
+class Subset:
+    """What a run learns from; the ``subset`` section of a training.
+
+    Attributes:
+        images: training images of each scan; None for all.
+        neurons: neurons of each scan; None for all.
+        excluded: so many neurons are drawn first and left out, see ``neuron_subset``.
+        matched: draw among the neurons that were found in all scans, the same in each.
+        draw: see ``matched_subset``; in a single scan "original" is ``neuron_subset``.
+
+    The base seed of the draws is the number of the replicate, counted from 1.
+    """
+
+    images: int | None = None
+    neurons: int | None = None
+    excluded: int = 0
+    matched: bool = False
+    draw: str = "disjoint"
+
+
+def images_of(group: Group, codes: np.ndarray, subset: Subset, replicate: int) -> np.ndarray:
+    """The split of a scan in which training images beyond the subset are left out.
+
+    Args:
+        group: the scan.
+        codes: int8 [n_images], codes of ``SPLIT_CODES``.
+        subset: what to keep; all images stay as they are where it names no number.
+        replicate: number of the draw, from 0.
+
+    Returns:
+        int8 [n_images].
+
+    Raises:
+        ValueError: there are fewer training images.
+    """
+    if subset.images is None:
+        return codes
+    training = group.first_shown[codes[group.first_shown] == SPLIT_CODES["train"]]
+    kept = image_subset(training, subset.images, base_seed=replicate + 1)
+    left_out = np.setdiff1d(training, kept)
+    codes = codes.copy()
+    codes[left_out] = SPLIT_CODES[""]
+    return codes
+
+
+def neurons_of(groups: Sequence[Group], subset: Subset, replicate: int) -> dict[str, np.ndarray]:
+    """The neurons of a subset: columns of each group.
+
+    Raises:
+        ValueError: there are fewer neurons, or neurons of this data were not matched.
+    """
+    base_seed = replicate + 1
+    if subset.matched:
+        ids = {group.name: _match_ids(group) for group in groups}
+        n = subset.neurons or len(common_match_ids(ids)) - subset.excluded
+        return matched_subset(
+            ids, n, base_seed=base_seed, n_excluded=subset.excluded, draw=subset.draw
+        )
+    if subset.neurons is None and not subset.excluded:
+        return {group.name: group.neurons for group in groups}
+    columns = {}
+    for group in groups:
+        n = subset.neurons or len(group.neurons) - subset.excluded
+        excluded = {"base_seed": base_seed, "n_excluded": subset.excluded}
+        if subset.draw == "original":
+            drawn = neuron_subset(group.neurons, n, **excluded)
+        else:
+            drawn = matched_subset({group.name: group.neurons}, n, **excluded, draw=subset.draw)
+            drawn = drawn[group.name]
+        columns[group.name] = group.neurons[drawn]
+    return columns
+
+
+def _match_ids(group: Group) -> np.ndarray:
+    ids = getattr(group.recorded, "match_id", None)
+    if ids is None:
+        raise ValueError(f"{group.name}: neurons of a recording were not matched between sessions")
+    return ids
 
 
 def image_subset(trials: np.ndarray, n: int, *, base_seed: int) -> np.ndarray:

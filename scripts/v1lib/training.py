@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from v1lib.early_stopping import Verdict
-from v1lib.losses import LOSSES
+from v1lib.feeds import feeds_for
+from v1lib.losses import LOSSES, SUMS, scale_of_batch
+from v1lib.models import takes_scans
 from v1lib.optimisers import OPTIMISERS
 from v1lib.stacking import Stack
 from v1lib.training_run import Run
@@ -29,22 +31,22 @@ PREDICTED_AT_ONCE = {"cpu": 1024, "cuda": 16384}  # images times networks; bound
 
 def fit(
     runs: list[Run],
-    stimuli: Tensor,
     *,
     device: torch.device,
     stacked: bool,
     resume: ResumeFile,
     seconds_between_saves: float = 60.0,
+    resident_bytes: float = float("inf"),
 ) -> None:
     """Train all runs; each ends with its result filled in, be it trained or failed.
 
     Args:
         runs: networks with their data.
-        stimuli: float32 [n_images, channels, height, width], shared by all runs.
         device: where to train.
         stacked: train runs of equal architecture and protocol in one computation.
         resume: where the state of the unfinished block is kept.
         seconds_between_saves: least time between two resume states.
+        resident_bytes: larger data are streamed to the device, see ``v1lib.feeds``.
     """
     groups = _groups(runs) if stacked else [[run] for run in runs]
     saved = resume.load() or {"runs": [run.state() for run in runs], "stack": None}
@@ -55,7 +57,7 @@ def fit(
         if not any(run.is_running for run in group):
             continue
         log.info("group %d of %d: %s", number, len(groups), _names(group))
-        trainer = Trainer(group, stimuli.to(device), device)
+        trainer = Trainer(group, device, resident_bytes=resident_bytes)
         if stack_state is not None:
             trainer.restore(stack_state)
             stack_state = None
@@ -66,11 +68,15 @@ def fit(
 
 
 def _groups(runs: list[Run]) -> list[list[Run]]:
-    """Runs that can be stacked: strengths of penalties are buffers and may differ."""
+    """Runs that can be stacked: strengths of penalties are buffers and may differ.
+
+    Those with another number of training samples have other batches.
+    """
 
     def kind(run: Run) -> str:
         shape = {name: value for name, value in run.plan.params.items() if name != "penalties"}
-        return repr((run.plan.build, shape, run.protocol))
+        n_training = [len(split["train"]) for split in run.split]
+        return repr((run.plan.build, shape, run.protocol, n_training))
 
     return [list(group) for _, group in groupby(sorted(runs, key=kind), key=kind)]
 
@@ -83,29 +89,36 @@ def _names(group: list[Run]) -> str:
 class Trainer:
     """Trains one stack of networks and evaluates it on its way."""
 
-    def __init__(self, runs: list[Run], stimuli: Tensor, device: torch.device) -> None:
+    def __init__(
+        self, runs: list[Run], device: torch.device, *, resident_bytes: float = float("inf")
+    ) -> None:
         self.all_runs = runs
         self.runs = list(runs)  # those still in training, in the order of the stack
         self.protocol = runs[0].protocol
-        self.stimuli = stimuli
+        self.evaluation_steps = runs[0].evaluation_steps
+        self.device = device
         self.stack = Stack([run.module for run in runs], runs[0].plan.seeds["noise"], device)
-        self.responses = self.stack.responses_of([run.samples for run in runs])
-        self.image_index = runs[0].samples.image_index.to(device)
-        self.evaluated = self._evaluated_images()
+        parts = range(len(runs[0].plan.parts))
+        self.scans = _scans_of(runs[0])
+        self.feeds = feeds_for(
+            runs[0].samples,
+            [[run.plan.parts[part].neuron_index for run in runs] for part in parts],
+            device,
+            resident_bytes=resident_bytes,
+        )
+        self.evaluated = [self._evaluated_images(part) for part in parts]
         self.loss = LOSSES[self.protocol.loss]
         self.optimiser = OPTIMISERS[self.protocol.optimiser](
             self.stack.parameters, len(runs) if self.stack.is_batched else None
         )
         self.batch_loss = torch.zeros(len(runs), device=device)
-        self.n_done = 0
+        self.n_done = self.n_evaluated = 0
         self.seconds = {"training": 0.0, "evaluation": 0.0}
 
     def train(self, save: Callable[[dict], None], seconds_between_saves: float) -> None:
         """Run to the end, reporting progress and saving the state now and then."""
         last_save = last_report = time.monotonic()
-        for step in self.protocol.evaluation_steps:
-            if step < self.n_done:
-                continue
+        for step in self.evaluation_steps[self.n_evaluated :]:
             if not self.runs:
                 break
             self._advance(step + 1 - self.n_done)
@@ -124,6 +137,7 @@ class Trainer:
         return {
             "members": [self.all_runs.index(run) for run in self.runs],
             "n_done": self.n_done,
+            "n_evaluated": self.n_evaluated,
             "seconds": dict(self.seconds),
             "stack": self.stack.state(),
             "optimiser": self.optimiser.state(),
@@ -133,50 +147,60 @@ class Trainer:
         """Take back what ``state`` gave."""
         if len(state["members"]) < len(self.runs):
             self._keep(state["members"])
-        self.n_done, self.seconds = state["n_done"], state["seconds"]
+        self.n_done, self.n_evaluated = state["n_done"], state["n_evaluated"]
+        self.seconds = state["seconds"]
         self.stack.restore(state["stack"])
         self.optimiser.restore(state["optimiser"])
 
-    def _evaluated_images(self) -> Tensor:
-        """Rows of the stimuli that evaluations need, for any run."""
-        needed = [
-            run.samples.image_index[run.split[name]]
-            for run in self.runs
-            for name in self.protocol.evaluated
-        ]
-        return torch.cat(needed).unique()
+    def _evaluated_images(self, part: int) -> Tensor:
+        """Rows of the stimuli of a part that evaluations need, for any run."""
+        image_index = self.feeds[part].image_index
+        samples = [run.split[part][name] for run in self.runs for name in self.protocol.evaluated]
+        return image_index[torch.cat(samples)].unique()
 
     def _advance(self, n_steps: int) -> None:
+        """Make some steps, each on one batch of every scan."""
         start = time.monotonic()
-        batches = torch.stack([run.batches.draw(n_steps) for run in self.runs], 1)
-        member = torch.arange(len(self.runs), device=self.stimuli.device)[:, None]
         rates = [run.schedule.learning_rate for run in self.runs]
-        batched = self.stack.is_batched
-        rate = torch.tensor(rates, device=self.stimuli.device) if batched else rates[0]
+        rate = torch.tensor(rates, device=self.device) if self.stack.is_batched else rates[0]
         self.batch_loss.zero_()
+        streams = [feed.read(self._batches(part, n_steps)) for part, feed in enumerate(self.feeds)]
         with self.stack.training():
-            for samples in batches.to(self.stimuli.device):
-                prediction, penalty = self.stack(self.stimuli[self.image_index[samples]])
-                loss = self.loss(prediction, self.responses[member, samples])
+            for batches in zip(*streams, strict=True):
                 for parameter in self.stack.parameters:
                     parameter.grad = None
-                (loss + penalty).sum().backward()
+                for part, (images, responses) in enumerate(batches):
+                    loss = self._backward(part, images, responses)
+                    self.batch_loss += loss / (n_steps * len(batches))
                 self.optimiser.step(rate)
-                self.batch_loss += loss.detach() / n_steps
         self.n_done += n_steps
         self.seconds["training"] += time.monotonic() - start
 
+    def _batches(self, part: int, n_steps: int) -> list[Tensor]:
+        """The samples of the next steps, int64 [n_members, size] each."""
+        drawn = [run.batches[part].draw(n_steps) for run in self.runs]
+        return [torch.stack(step) for step in zip(*drawn, strict=True)]
+
+    def _backward(self, part: int, images: Tensor, responses: Tensor) -> Tensor:
+        """Add the gradients of a batch; the loss of each member, for the record."""
+        prediction, penalty = self.stack(images, self.scans[part])
+        loss = self.loss(prediction, responses)
+        scale = 1.0
+        if self.protocol.scaled:
+            scale = scale_of_batch(self.feeds[part].samples.n_listed, responses.shape[1])
+        (scale * loss + penalty).sum().backward()
+        if self.protocol.loss in SUMS:
+            return loss.detach() / responses[0].numel()
+        return loss.detach()
+
     def _evaluate(self, step: int) -> None:
         start = time.monotonic()
-        at_once = PREDICTED_AT_ONCE[self.stimuli.device.type]
-        shown = self.stack.predict(self.stimuli[self.evaluated], at_once=at_once)
-        prediction = shown.new_full((len(self.stimuli), shown.shape[2]), torch.nan)
-        batch_loss = self.batch_loss.tolist()
-        is_last = step == self.protocol.evaluation_steps[-1]
+        shown = [self._shown(part) for part in range(len(self.feeds))]
+        batch_loss = self.batch_loss.tolist() if step >= 0 else [None] * len(self.runs)
+        is_last = step == self.evaluation_steps[-1]
         for number, run in enumerate(self.runs):
-            prediction[self.evaluated] = shown[number]
-            n_neurons = run.samples.responses.shape[1]
-            verdict = run.evaluate(step, prediction[:, :n_neurons], batch_loss[number])
+            predicted, measured = self._compared(number, run, shown)
+            verdict = run.evaluate(step, predicted, measured, batch_loss[number])
             self._follow(verdict, number)
             if run.is_running and (is_last or verdict == Verdict.STOP):
                 run.result.status = "ok"
@@ -184,7 +208,32 @@ class Trainer:
                 self._close(run)
         if not all(run.is_running for run in self.runs):
             self._keep([n for n, run in enumerate(self.runs) if run.is_running])
+        self.n_evaluated += 1
         self.seconds["evaluation"] += time.monotonic() - start
+
+    def _shown(self, part: int) -> Tensor:
+        """Predictions [n_members, n_evaluated_images, n_neurons] of one part, on the CPU."""
+        at_once = max(1, PREDICTED_AT_ONCE[self.device.type] // len(self.stack))
+        feed, scan = self.feeds[part], self.scans[part]
+        rows = self.evaluated[part].split(at_once)
+        return torch.cat([self.stack.predict(feed.images(own), scan) for own in rows], 1)
+
+    def _compared(
+        self, number: int, run: Run, shown: list[Tensor]
+    ) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
+        """Predictions and responses of a member to the samples of the evaluated splits."""
+        predicted, measured = [], []
+        for part, feed in enumerate(self.feeds):
+            samples = {name: run.split[part][name] for name in self.protocol.evaluated}
+            n_neurons = len(run.plan.parts[part].neuron_index)
+            place = {
+                name: torch.searchsorted(self.evaluated[part], feed.image_index[own])
+                for name, own in samples.items()
+            }
+            own_shown = shown[part][number, :, :n_neurons]
+            predicted.append({name: own_shown[rows] for name, rows in place.items()})
+            measured.append({name: feed.responses(number, own) for name, own in samples.items()})
+        return predicted, measured
 
     def _follow(self, verdict: Verdict, number: int) -> None:
         """Keep the best state of a member, or go back to it."""
@@ -192,45 +241,45 @@ class Trainer:
         if verdict == Verdict.BETTER:
             run.result.state_dict = self.stack.state_dict(number)
             if self.protocol.early_stopping:
-                run.best_optimiser = self.optimiser.member(number) | {
-                    "weights": self.stack.member(number)
-                }
+                run.best_optimiser = {"weights": self.stack.member(number)}
+                if run.schedule.stopping.restores_optimiser:
+                    run.best_optimiser |= self.optimiser.member(number)
         elif verdict == Verdict.RESTORE and run.best_optimiser:
             self.stack.put(number, run.best_optimiser["weights"])
-            self.optimiser.put(number, run.best_optimiser)
+            if run.schedule.stopping.restores_optimiser:
+                self.optimiser.put(number, run.best_optimiser)
 
     def _keep(self, numbers: list[int]) -> None:
         """Go on with some of the runs; a stack shrinks with them."""
         self.runs = [self.runs[number] for number in numbers]
         if self.runs and self.stack.is_batched:
             self.stack.keep(numbers)
-            self.responses = self.responses[numbers]
+            for feed in self.feeds:
+                feed.keep(numbers)
             self.batch_loss = self.batch_loss[numbers]
             self.optimiser.keep(numbers, self.stack.parameters)
 
     def _close(self, run: Run) -> None:
         """Record how a run ended."""
-        schedule = run.schedule
         run.best_optimiser = None
         run.result.record = {
             "steps": self.n_done,
-            "best_step": schedule.best_step,
-            "best_validation_loss": schedule.best_loss if schedule.best_step >= 0 else None,
-            "stopped_early": self.n_done < self.protocol.max_steps,
+            **run.best(),
+            "stopped_early": self.n_done < run.max_steps,
             "networks_in_stack": len(self.all_runs),
         }
 
     def _report(self) -> None:
         latest = [run.result.history[-1] for run in self.all_runs if run.result.history]
         values = [
-            np.mean([row[key] for row in latest]) if latest else np.nan
+            np.mean([row.get(key, np.nan) for row in latest]) if latest else np.nan
             for key in ("train_loss", "validation_loss")
         ]
         log.info(
             "step %d of at most %d, %d of %d networks in training: training loss %.4f, validation "
             "loss %.4f; %.1f steps/s, %.1f %% of the time evaluation",
             self.n_done,
-            self.protocol.max_steps,
+            self.all_runs[0].max_steps,
             len(self.runs),
             len(self.all_runs),
             *values,
@@ -244,3 +293,9 @@ class Trainer:
             run.result.record["wall_seconds"] = seconds / len(self.all_runs)
         self._report()
         log.info("%d networks: %.1f s", len(self.all_runs), seconds)
+
+
+def _scans_of(run: Run) -> list[str | None]:
+    """What the network is told of the scan that a batch comes from, for each part."""
+    named = takes_scans(run.module)
+    return [part.name if named else None for part in run.plan.parts]

@@ -1,6 +1,7 @@
 """A run while it is trained: its samples, its batches, its schedule, and what it has reached."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 from v1lib.batches import Batches
 from v1lib.correlation import correlation
 from v1lib.early_stopping import Schedule, Verdict
-from v1lib.losses import LOSSES
+from v1lib.losses import LOSSES, SUMS
+from v1lib.oracle import stabilised_correlation
 from v1lib.protocol import Protocol
-from v1lib.runs import RunPlan, RunResult
+from v1lib.runs import Part, RunPlan, RunResult
 from v1lib.samples import Samples
 from v1lib.splits import SPLIT_CODES
 
@@ -20,92 +22,114 @@ log = logging.getLogger(__name__)
 
 COMPILING_PAYS_FROM = 1500  # steps of a run: compiling takes about 5 s and saves about 3 ms a step
 
+Predicted = Sequence[Mapping[str, Tensor]]  # of each part: split -> [n_samples, n_neurons]
+
 
 @dataclass
 class Run:
-    """A run in training. The weights with the smallest validation loss are the ones kept."""
+    """A run in training. The weights that are best on the validation images are the ones kept.
+
+    Attributes:
+        plan, module: what is trained.
+        samples: of each part of the plan.
+        result: how it ended.
+        best_optimiser: what a new stage goes on from.
+    """
 
     plan: RunPlan
     module: nn.Module
-    samples: Samples
+    samples: Sequence[Samples]
     result: RunResult = field(default_factory=RunResult)
     best_optimiser: dict | None = None
 
     def __post_init__(self) -> None:
         self.protocol = Protocol(**self.plan.training)
         self.schedule: Schedule = self.protocol.schedule()
+        pairs = list(zip(self.plan.parts, self.samples, strict=True))
+        self.split = [_samples_of_splits(part, samples) for part, samples in pairs]
+        self.batches = [
+            Batches(
+                split["train"],
+                size=self.protocol.batch_size,
+                order=self.protocol.batches,
+                seed=self.plan.seeds["batches"] + number,
+            )
+            for number, split in enumerate(self.split)
+        ]
+        self.steps_per_epoch = max(batches.n_per_pass for batches in self.batches)
+        self.evaluation_steps = self.protocol.evaluation_steps(self.steps_per_epoch)
+        self.max_steps = self.evaluation_steps[-1] + 1
         for layer in self.module.modules():
             if hasattr(layer, "fused"):
-                layer.fused = self.protocol.max_steps >= COMPILING_PAYS_FROM
-        split = torch.as_tensor(self.plan.split)[self.samples.image_index]
-        self.split = {
-            name: torch.nonzero(split == code).flatten()
-            for name, code in SPLIT_CODES.items()
-            if name
-        }
-        self.batches = Batches(
-            self.split["train"],
-            size=self.protocol.batch_size,
-            order=self.protocol.batches,
-            seed=self.plan.seeds["batches"],
-        )
+                layer.fused = self.max_steps >= COMPILING_PAYS_FROM
 
     @property
     def is_running(self) -> bool:
         """Whether it is neither trained nor failed."""
         return self.result.status == "running"
 
-    def losses(self, prediction: Tensor) -> dict[str, float]:
-        """Loss of each evaluated split, from predictions [n_images, n_neurons]."""
-        loss = LOSSES[self.protocol.loss]
+    def losses(self, predicted: Predicted, measured: Predicted) -> dict[str, float]:
+        """Loss of each evaluated split that has samples."""
         found = {}
         for name in self.protocol.evaluated:
-            samples = self.split[name]
-            parts = samples.split(self.protocol.evaluation_batch or max(1, len(samples)))
-            total = sum(
-                len(part)
-                * float(
-                    loss(prediction[self.samples.image_index[part]], self.samples.responses[part])
-                )
-                for part in parts
-            )
-            if len(samples):
-                found[name] = total / len(samples)
+            parts = [(p[name], m[name]) for p, m in zip(predicted, measured, strict=True)]
+            parts = [pair for pair in parts if len(pair[0])]
+            losses = [self._loss(*pair) for pair in parts]
+            sizes = [measured.numel() for _, measured in parts]
+            if len(losses) == 1:
+                found[name] = losses[0]
+            elif losses:
+                found[name] = float(np.average(losses, weights=sizes))
         return found
 
-    def test_correlation(self, prediction: Tensor) -> float:
-        """Mean over neurons of r between predictions and responses to test images."""
-        test = self.split["test"]
-        r = correlation(
-            prediction[self.samples.image_index[test]].numpy(),
-            self.samples.responses[test].numpy(),
-        )
-        return float(np.nan_to_num(r).mean())
+    def _loss(self, predicted: Tensor, measured: Tensor) -> float:
+        """Of one part; of a loss that is a sum, per response."""
+        loss, n = LOSSES[self.protocol.loss], len(predicted)
+        if self.protocol.loss in SUMS:
+            return float(loss(predicted, measured)) / measured.numel()
+        at_once = self.protocol.evaluation_batch or n
+        pairs = zip(predicted.split(at_once), measured.split(at_once), strict=True)
+        return sum(len(pair[0]) * float(loss(*pair)) for pair in pairs) / n
 
-    def evaluate(self, step: int, prediction: Tensor, batch_loss: float) -> Verdict:
-        """Record the losses after a step, from predictions [n_images, n_neurons].
+    def evaluate(
+        self, step: int, predicted: Predicted, measured: Predicted, batch_loss: float | None
+    ) -> Verdict:
+        """Record what is reached after a step.
 
-        ``batch_loss`` is the mean over the batches since the last evaluation.
+        ``batch_loss`` is the mean over the batches since the last evaluation, None before any.
         """
         learning_rate = self.schedule.learning_rate
-        loss = {"train": batch_loss} | self.losses(prediction)
+        loss = {} if batch_loss is None else {"train": batch_loss}
+        loss |= self.losses(predicted, measured)
         for name in ("train", "validation"):
-            if not np.isfinite(loss[name]):
+            if name in loss and not np.isfinite(loss[name]):
                 what = {"train": "training"}.get(name, name)
                 self._fail(f"{what} loss is {loss[name]} after step {step}")
                 return Verdict.STOP
         row = {f"{name}_loss": value for name, value in loss.items()}
         row |= {"step": step, "learning_rate": learning_rate}
         if "test" in self.protocol.evaluated:
-            row["test_correlation"] = self.test_correlation(prediction)
+            row["test_correlation"] = _correlation(predicted, measured)
+        value = loss["validation"]
+        if self.protocol.objective == "correlation":
+            row["validation_correlation"] = _stabilised(predicted, measured)
+            value = -row["validation_correlation"]
         self.result.history.append(row)
-        return self.schedule.judge(step, loss["validation"])
+        return self.schedule.judge(step, value)
 
     def _fail(self, reason: str) -> None:
         self.result.status = "failed"
         self.result.reason = reason
         self.result.state_dict = None
         log.warning("%s failed: %s", self.plan.name, reason)
+
+    def best(self) -> dict:
+        """For the record: the best evaluation, and what it found."""
+        schedule, name = self.schedule, self.protocol.objective
+        found = schedule.best_value if schedule.best_step is not None else None
+        if name == "correlation" and found is not None:
+            found = -found
+        return {"best_step": schedule.best_step, f"best_validation_{name}": found}
 
     def state(self) -> dict:
         """What a resumed job needs of this run, beside its weights."""
@@ -118,7 +142,7 @@ class Run:
             "record": result.record,
             "schedule": self.schedule.state(),
             "best_optimiser": self.best_optimiser,
-            "batches": self.batches.state(),
+            "batches": [batches.state() for batches in self.batches],
         }
 
     def restore(self, state: dict) -> None:
@@ -127,4 +151,27 @@ class Run:
             setattr(self.result, name, state[name])
         self.schedule.restore(state["schedule"])
         self.best_optimiser = state["best_optimiser"]
-        self.batches.restore(state["batches"])
+        for batches, own in zip(self.batches, state["batches"], strict=True):
+            batches.restore(own)
+
+
+def _samples_of_splits(part: Part, samples: Samples) -> dict[str, Tensor]:
+    """int64 [n_samples] of each split."""
+    split = torch.as_tensor(part.split)[torch.as_tensor(samples.image_index)]
+    return {
+        name: torch.nonzero(split == code).flatten() for name, code in SPLIT_CODES.items() if name
+    }
+
+
+def _correlation(predicted: Predicted, measured: Predicted) -> float:
+    """Mean over neurons of r between predictions and responses to test images."""
+    pairs = zip(predicted, measured, strict=True)
+    r = [correlation(p["test"].numpy(), m["test"].numpy()) for p, m in pairs]
+    return float(np.nan_to_num(np.concatenate(r)).mean())
+
+
+def _stabilised(predicted: Predicted, measured: Predicted) -> float:
+    """Mean over the neurons of all parts of r with single validation trials."""
+    pairs = zip(predicted, measured, strict=True)
+    r = [stabilised_correlation(p["validation"].numpy(), m["validation"].numpy()) for p, m in pairs]
+    return float(np.concatenate(r).mean())

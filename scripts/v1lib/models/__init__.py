@@ -3,8 +3,8 @@
 Model files never import each other; this module imports none of them before it is asked to.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from v1lib.recording import RecordingInfo
+from v1lib.recording import RecordingInfo, ScanInfo
 
 IMAGES_AT_ONCE = 512  # so that the feature maps of thousands of images fit into memory
 
@@ -23,23 +23,48 @@ class TrainedModel:
 
     Attributes:
         session, seed: which run it comes from.
-        neuron_index: int64 [n_neurons], columns of the recording that it predicts.
+        neuron_index: int64 [n_neurons], column of each output: of the recording, or of its scan.
         module: the network in evaluation mode; images [n, C, H, W] -> responses [n, n_neurons].
+        parts: the session, or the scans, that it predicts, by name; see ``v1lib.runs.Part``.
+        draw, params: what a search drew, and with what the network was built.
     """
 
     session: str
     seed: int
     neuron_index: np.ndarray
     module: nn.Module
+    parts: Mapping[str, "TrainedPart"] = field(default_factory=dict)
+    draw: dict = field(default_factory=dict)
+    params: dict = field(default_factory=dict)
 
-    def respond(self, images: np.ndarray) -> np.ndarray:
+    def respond(self, images: np.ndarray, scan: str | None = None) -> np.ndarray:
         """Responses float32 [n_images, n_neurons] to images [n_images, C, H, W].
 
-        The images are in the units of the recording's stimuli.
+        The images are in the units of the recording's stimuli. With ``scan`` only its neurons
+        respond, without all do.
         """
         parts = torch.as_tensor(images, dtype=torch.float32).split(IMAGES_AT_ONCE)
+        more = (scan,) if scan is not None and takes_scans(self.module) else ()
         with torch.no_grad():
-            return torch.cat([self.module(part) for part in parts]).numpy()
+            return torch.cat([self.module(part, *more) for part in parts]).numpy()
+
+
+@dataclass(frozen=True)
+class TrainedPart:
+    """A session or scan of a trained network.
+
+    Attributes:
+        neuron_index: int64 [n_neurons], columns of its responses.
+        split: int8 [n_images], codes of ``v1lib.splits.SPLIT_CODES``.
+    """
+
+    neuron_index: np.ndarray
+    split: np.ndarray
+
+
+def takes_scans(network: nn.Module) -> bool:
+    """Whether a network has readouts by scan, and takes the name of one after the images."""
+    return hasattr(network, "readouts")
 
 
 def build_model(build: str, info: RecordingInfo, params: dict) -> nn.Module:
@@ -94,15 +119,42 @@ def load_models(checkpoint: Path, *, seeds: Collection[int] | None = None) -> li
 
 
 def _restore(member: dict, info: RecordingInfo) -> TrainedModel:
-    neuron_index = np.array(member["neuron_index"], dtype=np.int64)
+    parts = {
+        part["name"]: TrainedPart(
+            np.array(part["neuron_index"], dtype=np.int64), np.array(part["split"], dtype=np.int8)
+        )
+        for part in member["parts"]
+    }
+    neuron_index = np.concatenate([part.neuron_index for part in parts.values()])
     unknown = np.zeros(len(neuron_index), dtype=np.float32)
     info = replace(
         info,
         n_neurons=len(neuron_index),
         mean_response=unknown,
         mean_response_filled=unknown,
+        scans=tuple(_scan_info(part) for part in member["parts"]),
     )
     module = build_model(member["build"], info, member["params"])
     module.load_state_dict(member["state_dict"])
     module.eval().requires_grad_(False)
-    return TrainedModel(member["session"], member["seed"], neuron_index, module)
+    return TrainedModel(
+        session=member["session"],
+        seed=member["seed"],
+        neuron_index=neuron_index,
+        module=module,
+        parts=parts,
+        draw=member["draw"],
+        params=member["params"],
+    )
+
+
+def _scan_info(part: dict) -> ScanInfo:
+    """What decides the form of the readout of a part; its state holds the rest."""
+    n_neurons = len(part["neuron_index"])
+    match_id = part["match_id"]
+    return ScanInfo(
+        name=part["name"],
+        mean_response=np.zeros(n_neurons, dtype=np.float32),
+        neuron_position=np.arange(3.0 * n_neurons).reshape(n_neurons, 3),
+        match_id=None if match_id is None else np.array(match_id),
+    )

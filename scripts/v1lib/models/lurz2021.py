@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from v1lib.core_weights import load_core
 from v1lib.cores import ConvolutionalCore, CoreSettings
 from v1lib.feature_weights import FeatureWeights, Matching
 from v1lib.gaussian_readout import (
@@ -113,7 +112,6 @@ def convolutional(
     readout: dict,
     penalties: dict,
     frozen: bool = False,
-    core_weights: str | None = None,
 ) -> nn.Module:
     """The data-driven model: a core of convolutions, trained, transferred or random.
 
@@ -123,17 +121,13 @@ def convolutional(
         readout: ``kind`` (a name of ``READOUTS``) and the arguments of that kind.
         penalties: strengths: smoothness, readout.
         frozen: do not train the core.
-        core_weights: file with the weights of a trained core, see ``v1lib.core_weights``.
 
     Raises:
-        ValueError: settings do not fit, or the file does not hold such a core.
-        FileNotFoundError: there is no such file.
+        ValueError: settings do not fit.
     """
     if "elu_shift" in core:
         core = core | {"elu_shift": tuple(core["elu_shift"])}
     convolutions = ConvolutionalCore(info.stimulus_shape[0], CoreSettings(**core))
-    if core_weights is not None:
-        load_core(convolutions, Path(core_weights))
     return _network(info, convolutions, readout, penalties, frozen=frozen)
 
 
@@ -196,13 +190,19 @@ def gaussian_readout(
         retinotopy: arguments of ``Retinotopy``, for positions that follow from the cortex.
 
     Raises:
-        ValueError: neither or both of ``init_range`` and ``retinotopy``.
+        ValueError: neither or both of ``init_range`` and ``retinotopy``, or retinotopy without
+            positions of the neurons.
     """
     if (init_range is None) == (retinotopy is None):
         raise ValueError("a Gaussian readout needs either init_range or retinotopy")
     if retinotopy is None:
         positions: nn.Module = FreePositions(scan.n_neurons, init_range=init_range)
     else:
+        if scan.neuron_position is None:
+            raise ValueError(
+                f"{scan.name}: retinotopy needs the neurons' positions in the cortex, which this "
+                "data set does not have; give the readout init_range instead"
+            )
         where = torch.as_tensor(np.asarray(scan.neuron_position, dtype=np.float64))
         positions = RetinotopicPositions(where, Retinotopy(**retinotopy))
     features = _feature_weights(scan, shape[0], matching, "gaussian")
