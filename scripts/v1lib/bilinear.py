@@ -1,13 +1,12 @@
 """Weighted features read at places between the pixels of feature maps."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from v1lib.pooled_convolution import channels_last, flat, kernels_apply
+from v1lib.threads import in_threads
 
 try:
     from v1lib import bilinear_kernels
@@ -54,7 +53,7 @@ class _Reading(torch.autograd.Function):
         kernel = bilinear_kernels.forward_kernel(maps.shape[1])
         arrays = [flat(t) for t in (pixels, columns, rows, features, values)]
         sizes = (columns.shape[1], *maps.shape[2:])
-        _in_threads(len(maps), lambda _, first, last: kernel(*arrays, first, last, *sizes))
+        in_threads(len(maps), lambda _, first, last: kernel(*arrays, first, last, *sizes))
         ctx.save_for_backward(pixels, columns, rows, features)
         return values
 
@@ -75,17 +74,6 @@ class _Reading(torch.autograd.Function):
         def part(thread: int, first: int, last: int) -> None:
             kernel(*given, *found, flat(of_features[thread]), first, last, *sizes)
 
-        _in_threads(n_images, part)
+        in_threads(n_images, part)
         of_maps = of_pixels.permute(0, 3, 1, 2) if with_maps else None
         return of_maps, of_columns, of_rows, of_features.sum(0)
-
-
-def _in_threads(n_images: int, part) -> None:
-    """Call part(thread, first, last) for consecutive images, one part for each thread."""
-    n_parts = min(torch.get_num_threads(), n_images)
-    bounds = [n_images * number // n_parts for number in range(n_parts + 1)]
-    if n_parts == 1:
-        part(0, 0, n_images)
-        return
-    with ThreadPoolExecutor(n_parts) as pool:
-        list(pool.map(part, range(n_parts), bounds[:-1], bounds[1:]))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from v1lib.depthwise import DepthwiseConvolution
 from v1lib.layers import BatchNorm
 from v1lib.regularisers import group_sparsity, roughness_of_all
 
@@ -57,7 +58,7 @@ class CoreSettings:
 
 
 class ShiftedElu(nn.Module):
-    """ELU(value - x) + y."""
+    """ELU(value - x) + y; what it is given is overwritten."""
 
     def __init__(self, shift: tuple[float, float]) -> None:
         super().__init__()
@@ -66,8 +67,8 @@ class ShiftedElu(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Any shape -> the same shape."""
         if self.x == self.y == 0:
-            return nn.functional.elu(values)
-        return nn.functional.elu(values - self.x) + self.y
+            return nn.functional.elu(values, inplace=True)
+        return nn.functional.elu(values - self.x, inplace=True) + self.y
 
 
 class SeparableConvolution(nn.Module):
@@ -79,15 +80,7 @@ class SeparableConvolution(nn.Module):
     def __init__(self, n_in: int, n_out: int, kernel: int, *, dilation: int) -> None:
         super().__init__()
         self.in_depth = nn.Conv2d(n_in, n_out, 1, bias=False)
-        self.spatial = nn.Conv2d(
-            n_out,
-            n_out,
-            kernel,
-            padding=_same_padding(kernel, dilation),
-            dilation=dilation,
-            groups=n_out,
-            bias=False,
-        )
+        self.spatial = DepthwiseConvolution(n_out, kernel, dilation=dilation)
         self.out_depth = nn.Conv2d(n_out, n_out, 1, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
