@@ -203,7 +203,7 @@ def gaussian_readout(
                 f"{scan.name}: retinotopy needs the neurons' positions in the cortex, which this "
                 "data set does not have; give the readout init_range instead"
             )
-        where = torch.as_tensor(np.asarray(scan.neuron_position, dtype=np.float64))
+        where = torch.from_numpy(np.asarray(scan.neuron_position, dtype=np.float64))
         positions = RetinotopicPositions(where, Retinotopy(**retinotopy))
     features = _feature_weights(scan, shape[0], matching, "gaussian")
     bias = torch.as_tensor(scan.mean_response)
