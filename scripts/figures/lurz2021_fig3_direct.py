@@ -1,0 +1,75 @@
+"""Fig 3: readouts trained directly on a collection of scans, against the number of images."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from v1lib import plotting
+from v1lib.files import write_csv
+from v1lib.lurz2021_curves import curves, read_scored_runs
+from v1lib.lurz2021_drawing import (
+    CurveLook,
+    draw_line,
+    draw_published,
+    drawn_rows,
+    handle,
+    image_axis,
+    lines_of,
+    looks_of,
+    mark_proxy,
+    may_be_compared,
+    other_handles,
+    score_axis,
+    style_of_neurons,
+)
+from v1lib.lurz2021_published import points_beside
+from v1lib.score_tables import source_kind_of
+from v1lib.steps import Input, Inputs, Output
+
+
+def main(
+    *,
+    populations: Inputs,
+    published: Input,
+    figure: Output,
+    pdf: Output,
+    table: Output,
+    models: dict,
+    missing: dict,
+    proxy: str,
+    score: str,
+    bootstrap_seed: int,
+) -> None:
+    """Mean over replicates with 95 % bootstrap interval, a line per readout and number of neurons.
+
+    ``models``: model of each curve by its label; ``missing``: reason by label of the curves that
+    cannot be drawn; ``proxy``: what the collection stands for, "" for that of the paper;
+    ``score``: metric of the test images. Published points stand beside real data of the paper's own
+    collection only.
+    """
+    found = curves(read_scored_runs(populations, score), models, seed=bootstrap_seed)
+    kind = source_kind_of(found)
+    points = points_beside(published, "fig3", found)
+    points = points if may_be_compared(kind, proxy) else points.iloc[:0]
+    with plotting.style():
+        page = plotting.new_figure(12.6, 8.4)
+        mark_proxy(page, proxy)
+        (ax,) = plotting.panels(page, 1, 1)
+        for rows, look in lines_of(found, by_neurons=True):
+            draw_line(ax, rows, look)
+        draw_published(ax, points, by_neurons=True)
+        score_axis(ax, found[["mean", "low", "high"]], lowest=0.0, score=score)
+        image_axis(ax, found, apart=0.12, per_scan="training images per scan")
+        _legend(page, found, missing, with_published=len(points) > 0)
+    plotting.save_figure(page, figure, pdf, kind)
+    write_csv(drawn_rows(found, points, missing, kind), table)
+
+
+def _legend(page: Figure, found: pd.DataFrame, missing: dict, *, with_published: bool) -> None:
+    """Colours are readouts, line styles and markers are numbers of neurons."""
+    looks = looks_of(list(dict.fromkeys(found["label"])))
+    entries = [Line2D([], [], color=look.colour, label=label) for label, look in looks.items()]
+    for neurons, style in style_of_neurons(found["neurons"].tolist()).items():
+        entries.append(handle(CurveLook("black", *style), f"{neurons:,} neurons per scan"))
+    entries += other_handles(missing, with_published=with_published)
+    page.legend(handles=entries, loc="outside right center")

@@ -1,0 +1,69 @@
+"""Fig 5: cores trained on other animals, on ImageNet, or not at all, on the evaluation scan."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from v1lib import plotting
+from v1lib.files import write_csv
+from v1lib.lurz2021_curves import curves, read_scored_runs
+from v1lib.lurz2021_drawing import (
+    draw_line,
+    draw_published,
+    drawn_rows,
+    handle,
+    image_axis,
+    lines_of,
+    looks_of,
+    may_be_compared,
+    other_handles,
+    score_axis,
+)
+from v1lib.lurz2021_published import points_beside
+from v1lib.score_tables import source_kind_of
+from v1lib.steps import Input, Inputs, Output
+
+
+def main(
+    *,
+    populations: Inputs,
+    published: Input,
+    figure: Output,
+    pdf: Output,
+    table: Output,
+    models: dict,
+    missing: dict,
+    unreduced: list,
+    score: str,
+    bootstrap_seed: int,
+) -> None:
+    """Mean over image subsets with 95 % bootstrap interval, a line per core, in legend order.
+
+    ``models``, ``missing`` and ``score`` as in Fig 3; ``unreduced``: labels of curves whose
+    initialisations all count, as the paper has it for direct training; of the others the best by
+    validation. Published points stand beside real data only.
+    """
+    runs = read_scored_runs(populations, score)
+    found = curves(runs, models, seed=bootstrap_seed, unreduced=unreduced)
+    kind = source_kind_of(found)
+    points = points_beside(published, "fig5", found)
+    points = points if may_be_compared(kind, "") else points.iloc[:0]
+    with plotting.style():
+        page = plotting.new_figure(13.4, 8.8)
+        (ax,) = plotting.panels(page, 1, 1)
+        for rows, look in lines_of(found):
+            draw_line(ax, rows, look)
+        draw_published(ax, points)
+        score_axis(ax, found[["mean", "low", "high"]], lowest=-0.1, score=score)
+        image_axis(ax, found, apart=0.085)
+        _legend(page, [*models, *missing], found, missing, with_published=len(points) > 0)
+    plotting.save_figure(page, figure, pdf, kind)
+    write_csv(drawn_rows(found, points, missing, kind), table)
+
+
+def _legend(
+    page: Figure, labels: list, found: pd.DataFrame, missing: dict, *, with_published: bool
+) -> None:
+    drawn = set(found["label"])
+    entries = [handle(look, label) for label, look in looks_of(labels).items() if label in drawn]
+    entries += other_handles(missing, with_published=with_published)
+    page.legend(handles=entries, loc="outside right center", handlelength=3.2)
