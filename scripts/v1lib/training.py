@@ -121,7 +121,8 @@ class Trainer:
         for step in self.evaluation_steps[self.n_evaluated :]:
             if not self.runs:
                 break
-            self._advance(step + 1 - self.n_done)
+            if n_steps := step + 1 - self.n_done:
+                self._advance(n_steps)
             self._evaluate(step)
             now = time.monotonic()
             if now - last_report > SECONDS_BETWEEN_REPORTS:
