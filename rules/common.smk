@@ -284,6 +284,11 @@ def is_of_scans(dataset):
     return config["datasets"][dataset]["preprocess"] == "lurz2020"
 
 
+def datasets_where(holds):
+    """Pattern of the data sets for whose names a function holds."""
+    return "|".join(filter(holds, config["datasets"])) or "there_is_none"
+
+
 def recording_of(wildcards):
     """Input function: the recording, or the folder of scans, of a data set."""
     end = "" if is_of_scans(wildcards.dataset) else ".npz"

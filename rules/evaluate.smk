@@ -1,4 +1,5 @@
-# Predict, score, collect: from trained networks to one tidy table of scores.
+# Predict, score, collect: from trained networks to one tidy table of scores. Predictions for data
+# sets of scans are too large to be kept: their networks are scored straight from the checkpoints.
 
 
 rule predict:
@@ -13,6 +14,8 @@ rule predict:
         "logs/predict/{dataset}/{model}/{block}.log",
     benchmark:
         "logs/benchmarks/predict/{dataset}/{model}/{block}.tsv"
+    wildcard_constraints:
+        dataset=datasets_where(lambda name: not is_of_scans(name)),
     conda:
         ENVIRONMENT
     threads: 1
@@ -36,6 +39,8 @@ rule score:
         "logs/score/{dataset}/{model}.log",
     benchmark:
         "logs/benchmarks/score/{dataset}/{model}.tsv"
+    wildcard_constraints:
+        dataset=datasets_where(lambda name: not is_of_scans(name)),
     conda:
         ENVIRONMENT
     resources:
@@ -46,6 +51,82 @@ rule score:
         options=as_json(config["evaluation"]["options"]),
     shell:
         command("score")
+
+
+rule score_scans:
+    input:
+        recording=recording_of,
+        checkpoints=of_blocks("checkpoint.pt"),
+        runs=of_blocks("run.json"),
+        weights=weights_of_model,
+        code=model_code("score_scans"),
+    output:
+        scores="results/{dataset}/{model}/scores.csv",
+        population="results/{dataset}/{model}/population_scores.csv",
+    log:
+        "logs/score_scans/{dataset}/{model}.log",
+    benchmark:
+        "logs/benchmarks/score_scans/{dataset}/{model}.tsv"
+    wildcard_constraints:
+        dataset=datasets_where(is_of_scans),
+    conda:
+        ENVIRONMENT
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        metrics=lambda wildcards: as_json(dataset_entry(wildcards)["evaluate"]),
+        options=as_json(
+            config["evaluation"]["options"] | fields_of(config["evaluation"], "explainable_share")
+        ),
+    shell:
+        command("score_scans")
+
+
+rule locate_readouts:
+    input:
+        recording=recording_of,
+        checkpoints=of_blocks("checkpoint.pt"),
+        runs=of_blocks("run.json"),
+        weights=weights_of_model,
+        code=model_code("locate_readouts"),
+    output:
+        positions="results/{dataset}/{model}/readout_positions.csv",
+    log:
+        "logs/locate_readouts/{dataset}/{model}.log",
+    benchmark:
+        "logs/benchmarks/locate_readouts/{dataset}/{model}.tsv"
+    wildcard_constraints:
+        dataset=datasets_where(is_of_scans),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    shell:
+        command("locate_readouts")
+
+
+rule choose_penalties:
+    input:
+        population="results/{dataset}/{model}/population_scores.csv",
+        runs=of_blocks("run.json"),
+        code=code("choose_penalties"),
+    output:
+        chosen="results/{dataset}/{model}/chosen.json",
+        candidates="results/{dataset}/{model}/chosen.csv",
+    log:
+        "logs/choose_penalties/{dataset}/{model}.log",
+    benchmark:
+        "logs/benchmarks/choose_penalties/{dataset}/{model}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    shell:
+        command("choose_penalties")
 
 
 rule rank_draws:
