@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from v1lib.layers import shifted_elu, truncated_normal_
+from v1lib.masked_sums import masked_sums
 
 SMALLEST_MEAN = 1e-3  # a silent neuron must not start at minus infinity
 SMALLEST_NORM = 1e-6  # added to the norm of a mask
@@ -111,7 +112,7 @@ class MaskReadout(nn.Module):
         mask = self.mask
         if self.normalised:
             mask = mask / (mask.square().sum(0).sqrt() + SMALLEST_NORM)
-        return ((maps.flatten(2) @ mask) * self.features().T).sum(1) + self.bias
+        return masked_sums(maps, mask, self.features()) + self.bias
 
     def sparsity(self) -> Tensor:
         """(sum of all masks) * (sum of all absolute feature weights).

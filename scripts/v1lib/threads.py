@@ -3,9 +3,11 @@
 import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 Part = Callable[[int, int, int], None]
 
@@ -66,3 +68,13 @@ def _openmp() -> ctypes.CDLL | None:
     loaded.GOMP_parallel.argtypes = (_CALLBACK, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
     loaded.GOMP_parallel.restype = None
     return loaded
+
+
+def numpy_in_one_thread() -> AbstractContextManager:
+    """Inside, NumPy's linear algebra uses the thread that calls it, and no others."""
+    return _numpy_libraries().limit(limits=1)
+
+
+@cache
+def _numpy_libraries() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
