@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def main(*, recording: Input, counts: Output, model: dict, readouts: dict) -> None:
-    """From the sizes of a data set of scans to one row of counts per readout.
+    """From the sizes of a data set of scans to one row of counts per readout, largest first.
 
     ``model``: ``build`` and ``params`` of a model with a core and readouts; ``readouts``: by name,
     what takes the place of ``params.readout``. Networks are built for all neurons without memory
@@ -36,7 +36,8 @@ def main(*, recording: Input, counts: Output, model: dict, readouts: dict) -> No
         rows.append({"readout": name, "kind": readout["kind"]} | counted(entry, scans))
         log.info("%s: %s", name, rows[-1])
     first = next(iter(scans.values()))
-    table = pd.DataFrame(rows).assign(source_kind=first.source_kind)
+    table = pd.DataFrame(rows).sort_values("per_neuron", ascending=False, kind="stable")
+    table["source_kind"] = first.source_kind
     table.insert(0, "dataset", first.dataset)
     write_csv(table, counts)
 

@@ -55,7 +55,7 @@ def make(tmp_path, monkeypatch):
         monkeypatch.setattr("count_readout_parameters.open_scans", lambda folder: by_name)
         counts = tmp_path / "counts.csv"
         count_readout_parameters.main(
-            recording=tmp_path, counts=counts, model=model, readouts=READOUTS
+            recording=tmp_path, counts=counts, model=model, readouts=dict(sorted(READOUTS.items()))
         )
         files = {"table": tmp_path / "table.csv", "markdown": tmp_path / "table.md"}
         lurz2021_readout_parameters.main(counts=counts, published=published, **files)
