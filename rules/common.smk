@@ -105,7 +105,9 @@ def model_entry(wildcards):
     """What decides a model: exactly its own entry, so a change reruns that model and no other."""
     entry = config["models"][wildcards.model]
     return as_json(
-        fields_of(entry, "build", "params", "training", "search", "core", "known_penalties")
+        fields_of(
+            entry, "build", "params", "training", "search", "core", "tuned_by", "known_penalties"
+        )
     )
 
 
@@ -187,11 +189,20 @@ def refuse_if_left_out(*sources):
             raise WorkflowError(reason)
 
 
+def run_is_available(run):
+    """Whether the recordings of an entry of papers.<paper>.runs may be used."""
+    return not reason_to_leave_out(source_of(run["dataset"]))
+
+
 def say_what_is_left_out():
     for paper, entry in config["papers"].items():
         if reason := reason_to_leave_out(source_of(entry["dataset"])):
             logger.info(f"left out: everything of {paper}, because {reason}")
-    for model, entry in config["models"].items():
+        for name, run in entry["runs"].items():
+            if not (reason or run_is_available(run)):
+                because = reason_to_leave_out(source_of(run["dataset"]))
+                logger.info(f"left out: {name} of {paper}, because {because}")
+    for model in config["models"]:
         for source in sources_of_model(model):
             if reason := reason_to_leave_out(source):
                 logger.info(f"left out: {model}, because {reason}")
@@ -262,7 +273,7 @@ def models_of_paper(paper, dataset):
     models = [
         model
         for run in config["papers"][paper]["runs"].values()
-        if run["dataset"] == dataset
+        if run["dataset"] == dataset and run_is_available(run)
         for model in run["models"]
         if model_is_available(model)
     ]
@@ -274,6 +285,7 @@ def scores_of_paper(wildcards):
     return [
         f"results/{run['dataset']}/{model}/scores.csv"
         for run in config["papers"][wildcards.paper]["runs"].values()
+        if run_is_available(run)
         for model in run["models"]
         if model_is_available(model)
     ]

@@ -64,7 +64,7 @@ def mistakes_in_references(settings):
             if source not in settings["sources"]:
                 yield f"models.{name}.requires: {source!r} is no source"
         for key in ("core", "tuned_by"):
-            other = model.get(key, {})
+            other = model.get(key) or {}
             for section in {"dataset", "model", "source"} & set(other):
                 if other[section] not in settings[f"{section}s"]:
                     yield f"models.{name}.{key}.{section}: {other[section]!r} is no {section}"

@@ -14,7 +14,7 @@ import torch
 
 from v1lib.data_sets import DataSet, Group
 from v1lib.models import build_model, takes_scans
-from v1lib.penalties import with_penalty
+from v1lib.penalties import KEY, with_penalty
 from v1lib.recording import Recording, RecordingInfo
 from v1lib.search import drawn
 from v1lib.splits import SPLIT_CODES, random_split, stream
@@ -115,7 +115,10 @@ def _plan(
     data: DataSet, model: dict, session: str, seed: int, penalties: list[dict] | None
 ) -> RunPlan:
     entry, draw, split_seed = drawn(model, seed)
-    params = with_penalty(entry["params"], draw, penalties) if penalties else entry["params"]
+    params = entry["params"]
+    if penalties and KEY not in draw:
+        at = (model.get("tuned_by") or {}).get("at", {})
+        params = with_penalty(params, draw | at, penalties)
     training = dict(entry["training"])
     limits = training.pop("max_steps_by_session", {})
     if session in limits:

@@ -26,7 +26,8 @@ def drawn(model: dict, seed: int) -> tuple[dict, dict, int]:
             ``factor``, its ``value``, and ``set``, the entry's values to replace. Its ``draws``
             each have a ``name``, the ``key`` of the value to replace (``params.penalties.readout``)
             and ``log10``, the ends between which its logarithm is drawn uniformly. Its ``grid``
-            has a ``name``, a ``key`` and ``values`` for each axis.
+            has a ``name``, a ``key`` and ``values`` for each axis; without a key the values only
+            choose a core (``v1lib.transfer``).
         seed: number of the draw.
 
     Returns:
@@ -55,7 +56,8 @@ def _combination(entry: dict, search: dict, seed: int) -> dict:
     for axis in search["grid"]:
         seed, number = divmod(seed, len(axis["values"]))
         draw[axis["name"]] = axis["values"][number]
-        _set(entry, axis["key"], draw[axis["name"]], f"search grid {axis['name']}")
+        if "key" in axis:
+            _set(entry, axis["key"], draw[axis["name"]], f"search grid {axis['name']}")
     draw["initialisation"], draw["replicate"] = divmod(seed, search.get("replicates", 1))
     return draw
 

@@ -1,0 +1,13 @@
+# What the rules of Lurz et al. 2021 share; no rules here.
+lurz = config["papers"]["lurz2021"]
+
+
+def lurz_populations(*runs):
+    """Scores of the population, of every model in some of the runs that can be trained."""
+    return [
+        f"results/{lurz['runs'][run]['dataset']}/{model}/population_scores.csv"
+        for run in runs
+        if run_is_available(lurz["runs"][run])
+        for model in lurz["runs"][run]["models"]
+        if model_is_available(model)
+    ]
