@@ -295,7 +295,7 @@ def evaluate(evaluation: Evaluation, metrics: Sequence[str]) -> dict[str, np.nda
         raise ValueError(f"unknown metric {unknown[0]!r}; allowed: {sorted(METRICS)}")
     recorded = ~np.isnan(evaluation.response)
     if len(recorded) > 1 and recorded.all():
-        return {name: METRICS[name](evaluation) for name in names}
+        return {name: METRICS[name](evaluation) for name in metrics}
     values = {name: np.full(recorded.shape[1], np.nan) for name in metrics}
     patterns, pattern_of_neuron = np.unique(recorded, axis=1, return_inverse=True)
     for number, images in enumerate(patterns.T):
