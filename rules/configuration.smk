@@ -81,6 +81,10 @@ def mistakes_in_references(settings):
                 size = seeds_per_job(settings, model)
                 if run["seeds"] % size:
                     yield f"{where}.seeds: {run['seeds']} is no multiple of compute.seeds_per_job of {model} ({size})"
+        counted = entry.get("readout_parameters", {"readouts": {}})
+        for key, model in [("model", counted.get("model")), *counted["readouts"].items()]:
+            if isinstance(model, str) and model not in settings["models"]:
+                yield f"papers.{paper}.readout_parameters: {key}: {model!r} is no model"
         trained = {model for run in entry["runs"].values() for model in run["models"]}
         planted = {
             model

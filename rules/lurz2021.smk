@@ -2,9 +2,11 @@
 
 
 include: "lurz2021_inputs.smk"
+include: "lurz2021_parameters.smk"
 
 
 rule lurz2021:
     input:
         lurz_populations(*lurz["runs"]),
+        lurz_results,
     localrule: True

@@ -1,5 +1,9 @@
 # What the rules of Lurz et al. 2021 share; no rules here.
 lurz = config["papers"]["lurz2021"]
+lurz_report = partial(paper_report, "lurz2021")
+
+# What the target lurz2021 asks for; every file of rules adds its results.
+lurz_results = []
 
 
 def lurz_populations(*runs):

@@ -53,3 +53,6 @@ rule lurz2021_readout_parameters:
         runtime=10,
     shell:
         command("tables.lurz2021_readout_parameters")
+
+
+lurz_results += [rules.lurz2021_readout_parameters.output]

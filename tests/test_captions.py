@@ -15,7 +15,7 @@ ALWAYS_SIMULATED = (
     *("kindel2019_k11_orientation", "kindel2019_recovery"),
     "burg2021_recovery",
 )
-PAPERS = {"kindel": "kindel2019", "burg": "burg2021"}  # by the short name that its rules use
+PAPERS = {"kindel": "kindel2019", "burg": "burg2021", "lurz": "lurz2021"}  # by the short name that its rules use
 PARAMS = {  # of the rules whose captions mention them
     "active_rate_hz": 5.0,
     "late_fraction": 0.75,
@@ -45,6 +45,8 @@ def config(request):
             "search_dataset": "kindel2019_simulated_session02",
         }
         settings["papers"]["burg2021"]["dataset"] = "cadena2019_simulated"
+    else:
+        settings["papers"]["lurz2021"]["dataset"] = "lurz2020"
     return request.param, settings
 
 
