@@ -8,6 +8,7 @@ replicate the one with the highest score on the validation trials, never on the 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from v1lib.files import read_csv
@@ -68,11 +69,13 @@ def at_images_of_core(runs: pd.DataFrame, records: Sequence[Path]) -> pd.DataFra
     Args:
         runs: rows of ``read_scored_runs``.
         records: run.json of all blocks of the models that are moved; the draw names the images of
-            the core, or says null for all.
+            the core, or says null for all. Without records nothing is moved.
 
     Raises:
         ValueError: a run has no record.
     """
+    if not records:
+        return runs
     moved = read_records(records)
     moved["of_core"] = [draw.get("images") for draw in moved["draw"]]
     found = runs.merge(moved[[*RUN, "of_core"]], on=RUN, how="left", indicator="found")
@@ -80,8 +83,9 @@ def at_images_of_core(runs: pd.DataFrame, records: Sequence[Path]) -> pd.DataFra
     if unknown.any():
         run = found.loc[unknown, RUN].iloc[0].to_dict()
         raise ValueError(f"run {run} is in none of the records {list(map(str, records))}")
-    of_core = found["of_core"].astype(float).fillna(found["images"])
-    return _with_totals(runs.assign(images=of_core.to_numpy()))
+    of_core = found["of_core"].to_numpy(dtype=float, na_value=np.nan)
+    images = np.where(np.isnan(of_core), runs["images"], of_core)
+    return _with_totals(runs.assign(images=images))
 
 
 def _of_metric(

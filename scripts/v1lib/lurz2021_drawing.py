@@ -101,7 +101,7 @@ def draw_line(ax: Axes, rows: pd.DataFrame, look: CurveLook) -> None:
     ax.fill_between(x, *bounds.T, color=look.colour, alpha=_BAND, linewidth=0, zorder=order - 2)
     if len(rows) == 1:
         error = np.abs(bounds - rows[["mean"]].to_numpy()).T
-        ax.errorbar(x, rows["mean"], yerr=error, color=look.colour, capsize=2, zorder=order)
+        ax.errorbar(x, rows["mean"], yerr=error, fmt="none", ecolor=look.colour, capsize=2)
     ax.plot(
         x,
         rows["mean"],
@@ -226,16 +226,8 @@ def other_handles(missing: Mapping[str, str], *, with_published: bool) -> list[L
 
 def mark_proxy(page: Figure, proxy: str) -> None:
     """Say on the face of a figure that its data stand in the place of others; nothing for ""."""
-    if not proxy:
-        return
-    text = page.suptitle(
-        f"PROXY: {proxy}",
-        color=plotting.BLUE,
-        fontsize=8,
-        fontweight="bold",
-        bbox={"facecolor": "white", "edgecolor": plotting.BLUE, "boxstyle": "square,pad=0.25"},
-    )
-    text.set_gid(_PROXY_ID)
+    if proxy:
+        plotting.mark_face(page, f"PROXY: {proxy}", colour=plotting.BLUE, gid=_PROXY_ID)
 
 
 def is_marked_proxy(page: Figure) -> bool:

@@ -202,7 +202,7 @@ def save_figure(figure: Figure, png: Path, pdf: Path, source_kind: str) -> None:
         raise ValueError(f"source_kind is {source_kind!r}, allowed: real, simulated")
     simulated = source_kind == "simulated"
     if simulated and not is_marked_simulated(figure):
-        _mark_simulated(figure)
+        mark_face(figure, SIMULATED_MARK, colour=RED, gid=_MARK_ID)
     with style():
         with atomic(png) as part:
             comment = {"Comment": SIMULATED_MARK} if simulated else {}
@@ -218,22 +218,34 @@ def is_marked_simulated(figure: Figure) -> bool:
     return any(text.get_gid() == _MARK_ID for text in figure.texts)
 
 
-def _mark_simulated(figure: Figure) -> None:
+def mark_face(figure: Figure, text: str, *, colour: str, gid: str) -> None:
+    """Let a figure grow a strip at its top with a framed text, so that nothing drawn is covered.
+
+    Args:
+        figure: a figure of ``new_figure``; strips that it has already stay below.
+        text: what to say.
+        colour: of text and frame.
+        gid: by which the text is found again.
+    """
     width, height = figure.get_size_inches()
-    taller = height + _MARK_HEIGHT_CM / _CM_PER_INCH
-    figure.set_size_inches(width, taller)
-    figure.get_layout_engine().set(rect=(0, 0, 1, height / taller))
+    strip = _MARK_HEIGHT_CM / _CM_PER_INCH
+    kept = height / (height + strip)
+    for mark in (text for text in figure.texts if not text.get_in_layout()):
+        mark.set_y(mark.get_position()[1] * kept)
+    figure.set_size_inches(width, height + strip)
+    engine = figure.get_layout_engine()
+    engine.set(rect=(0, 0, 1, engine.get()["rect"][3] * kept))
     figure.text(
         0.5,
-        1 - 0.5 * (taller - height) / taller,
-        SIMULATED_MARK,
-        color=RED,
+        1 - 0.5 * strip / (height + strip),
+        text,
+        color=colour,
         fontsize=8,
         fontweight="bold",
         ha="center",
         va="center",
-        gid=_MARK_ID,
-        bbox={"facecolor": "white", "edgecolor": RED, "boxstyle": "square,pad=0.25"},
+        gid=gid,
+        bbox={"facecolor": "white", "edgecolor": colour, "boxstyle": "square,pad=0.25"},
         in_layout=False,
     )
 
