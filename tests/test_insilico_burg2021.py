@@ -12,9 +12,9 @@ from recordings import trial_recording
 from test_optimal_gabor import BUILDS, NO_PENALTY, grid_of
 from v1lib import plotting
 from v1lib.block_files import save_checkpoint
+from v1lib.data_sets import of_recording
 from v1lib.files import read_csv, read_npz, write_csv, write_npz
 from v1lib.gabors import gabors_of
-from v1lib.data_sets import of_recording
 from v1lib.models import load_models
 from v1lib.recording import load_recording
 from v1lib.runs import RunResult, initial_model, plan_runs

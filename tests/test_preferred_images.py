@@ -9,9 +9,9 @@ from torch import nn
 import insilico_orientation_tuning
 import insilico_preferred_images
 from v1lib.block_files import save_checkpoint
+from v1lib.data_sets import of_recording
 from v1lib.files import read_csv, read_npz
 from v1lib.insilico import AscentSettings, Frame, image_correlation
-from v1lib.data_sets import of_recording
 from v1lib.models import TrainedModel, build_model
 from v1lib.preferred_images import Starts, objective_of, preferred_images
 from v1lib.recording import Recording, RecordingInfo
