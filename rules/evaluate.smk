@@ -74,7 +74,7 @@ rule score_scans:
     threads: config["compute"]["threads"]
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         metrics=lambda wildcards: as_json(dataset_entry(wildcards)["evaluate"]),
         options=as_json(
