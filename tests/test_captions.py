@@ -14,8 +14,9 @@ CAPTIONS = sorted((ROOT / "report").glob("*.rst"))
 ALWAYS_SIMULATED = (
     *("kindel2019_k11_orientation", "kindel2019_recovery"),
     "burg2021_recovery",
+    *("lurz2021_ablation", "lurz2021_fig1_collections"),
 )
-PAPERS = {"kindel": "kindel2019", "burg": "burg2021", "lurz": "lurz2021"}  # by the short name that its rules use
+PAPERS = {"kindel": "kindel2019", "burg": "burg2021", "lurz": "lurz2021"}  # as its rules call it
 PARAMS = {  # of the rules whose captions mention them
     "active_rate_hz": 5.0,
     "late_fraction": 0.75,
@@ -47,14 +48,15 @@ def config(request):
         settings["papers"]["burg2021"]["dataset"] = "cadena2019_simulated"
     else:
         settings["papers"]["lurz2021"]["dataset"] = "lurz2020"
+        settings["sources"]["lurz2020"]["use"] = True
     return request.param, settings
 
 
-def filled(path, settings):
+def filled(path, kind, settings):
     snakemake = SimpleNamespace(
         config=settings,
         params=SimpleNamespace(**PARAMS),
-        wildcards=SimpleNamespace(session="03"),
+        wildcards=SimpleNamespace(session="03", variant="public" if kind == "real" else "animals"),
     )
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
     return environment.from_string(path.read_text()).render(snakemake=snakemake)
@@ -63,7 +65,7 @@ def filled(path, settings):
 @pytest.mark.parametrize("path", CAPTIONS, ids=lambda path: path.stem)
 def test_a_caption_is_valid_and_says_if_the_data_are_simulated(path, config):
     kind, settings = config
-    text = filled(path, settings)
+    text = filled(path, kind, settings)
     docutils.core.publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 2})
     assert "{{" not in text
     always = path.stem in ALWAYS_SIMULATED
