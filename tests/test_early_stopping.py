@@ -106,7 +106,7 @@ def test_stages_end_as_in_the_original(golden, number):
             "decay": 3.0,
         },
     )
-    schedule = protocol.schedule()
+    schedule = protocol.schedule(1)
     steps, rates, saved, reloaded = [], [], [], []
     for step, loss in zip(protocol.evaluation_steps(1), case["val_loss_sequence"], strict=False):
         steps.append(step + 1)

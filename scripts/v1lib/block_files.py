@@ -12,7 +12,8 @@ from v1lib.runs import NO_WEIGHTS, Part, RunPlan, RunResult, peak_memory_mb, rec
 
 HISTORY_COLUMNS = [
     *("dataset", "model", "seed", "session", "step"),
-    *("train_loss", "validation_loss", "validation_correlation"),
+    *("train_loss", "validation_loss"),
+    *("validation_correlation", "validation_accuracy"),
     *("test_loss", "test_correlation"),
     *("learning_rate", "source_kind"),
 ]

@@ -96,6 +96,8 @@ class Schedule:
     Attributes:
         learning_rate: of the present stage.
         stopping: None for a run that goes on to its last step.
+        falls_at, fall: after these evaluations (steps) the learning rate is multiplied by ``fall``.
+        later_of_equal: of equal values the later one is the best.
         best_value, best_step: smallest value so far and the step (from 0) after which it was found;
             -1 for the network as it was built, None before the first evaluation.
         n_worse, stage, stage_start: evaluations since the best one in this stage, finished stages,
@@ -104,6 +106,9 @@ class Schedule:
 
     learning_rate: float
     stopping: EarlyStopping | None = None
+    falls_at: tuple[int, ...] = ()
+    fall: float = 0.1
+    later_of_equal: bool = False
     best_value: float = inf
     best_step: int | None = None
     n_worse: int = 0
@@ -117,13 +122,16 @@ class Schedule:
             self.plateau = Plateau(self.learning_rate, **self.stopping.plateau, tolerance=tolerance)
 
     def judge(self, step: int, value: float) -> Verdict:
-        """Take note of a value, smaller is better; a tie or NaN is not better."""
+        """Take note of a value, smaller is better; NaN is not better, nor mostly is a tie."""
         tolerance = self.stopping.tolerance if self.stopping else 0.0
         better = value < self.best_value - tolerance
+        better |= self.later_of_equal and value == self.best_value
         if better:
             self.best_value, self.best_step, self.n_worse = value, step, 0
         else:
             self.n_worse += 1
+        if step in self.falls_at:
+            self.learning_rate *= self.fall
         if self.plateau:
             self.learning_rate = self.plateau.judge(value)
         if self.stopping is None or not self._stage_ends(step):

@@ -52,6 +52,12 @@ def scale_of_batch(n_trials: int, batch_size: int) -> float:
     return (n_trials / batch_size) ** 0.5
 
 
+def cross_entropy(prediction: Tensor, label: Tensor) -> Tensor:
+    """Cross-entropy of logits [..., n, n_classes] with labels [..., n], mean over images."""
+    terms = prediction.logsumexp(-1) - prediction.gather(-1, label[..., None])[..., 0]
+    return terms.mean(-1)
+
+
 def _poisson_terms(prediction: Tensor, response: Tensor, *, epsilon: float) -> Tensor:
     terms = prediction - torch.nan_to_num(response) * torch.log(prediction + epsilon)
     return torch.where(torch.isnan(response), 0.0, terms)
@@ -62,4 +68,5 @@ LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": mean_squared_error,
     "poisson": poisson,
     "poisson_sum": poisson_sum,
+    "cross_entropy": cross_entropy,
 }

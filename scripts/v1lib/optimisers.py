@@ -45,14 +45,14 @@ class Optimiser(ABC):
             if parameter.grad is None:  # it takes no part in this network
                 continue
             slots = [self.slots[name][number] for name in self.SLOTS]
-            direction = self._direction(parameter.grad, *slots)
+            direction = self._direction(parameter.grad, parameter, *slots)
             if self.has_axis:
                 parameter.sub_(direction * _per_member(size, parameter))
             else:
                 parameter.sub_(direction, alpha=size)
 
     @abstractmethod
-    def _direction(self, gradient: Tensor, *slots: Tensor) -> Tensor:
+    def _direction(self, gradient: Tensor, parameter: Tensor, *slots: Tensor) -> Tensor:
         """What is subtracted, up to the step size; updates the slots in place."""
 
     @abstractmethod
@@ -107,8 +107,39 @@ class Optimiser(ABC):
 class SGD(Optimiser):
     """Plain gradient descent, without momentum."""
 
-    def _direction(self, gradient: Tensor) -> Tensor:
+    def _direction(self, gradient: Tensor, parameter: Tensor) -> Tensor:
         return gradient
+
+    def _step_size(self, learning_rate: float, n_steps: int) -> float:
+        return learning_rate
+
+
+class MomentumSGD(Optimiser):
+    """Gradient descent with momentum and weight decay, as ``torch.optim.SGD`` computes it.
+
+    v = momentum v + g + decay w, from v = g + decay w at the first step; w -= rate v. Pogoncheff et
+    al. 2023 train so (main.py): momentum 0.9, decay 1e-5 on all weights.
+
+    Args:
+        parameters, n_members: as for ``Optimiser``.
+        momentum, weight_decay: see above.
+    """
+
+    SLOTS = ("velocity",)
+
+    def __init__(
+        self,
+        parameters: list[Tensor],
+        n_members: int | None,
+        *,
+        momentum: float,
+        weight_decay: float,
+    ) -> None:
+        super().__init__(parameters, n_members)
+        self.momentum, self.weight_decay = momentum, weight_decay
+
+    def _direction(self, gradient: Tensor, parameter: Tensor, velocity: Tensor) -> Tensor:
+        return velocity.mul_(self.momentum).add_(gradient).add_(parameter, alpha=self.weight_decay)
 
     def _step_size(self, learning_rate: float, n_steps: int) -> float:
         return learning_rate
@@ -128,7 +159,9 @@ class Adam(Optimiser):
     BETAS = (0.9, 0.999)
     EPSILON = 1e-8
 
-    def _direction(self, gradient: Tensor, mean: Tensor, mean_square: Tensor) -> Tensor:
+    def _direction(
+        self, gradient: Tensor, parameter: Tensor, mean: Tensor, mean_square: Tensor
+    ) -> Tensor:
         mean.lerp_(gradient, 1 - self.BETAS[0])
         mean_square.mul_(self.BETAS[1]).addcmul_(gradient, gradient, value=1 - self.BETAS[1])
         return mean / mean_square.sqrt().add_(self._epsilon(mean))
@@ -159,6 +192,7 @@ def _per_member(values: Tensor, like: Tensor) -> Tensor:
 
 OPTIMISERS: Mapping[str, type[Optimiser]] = {
     "sgd": SGD,
+    "momentum": MomentumSGD,
     "adam": Adam,
     "corrected_adam": CorrectedAdam,
 }

@@ -1,10 +1,10 @@
 """How a network is trained: the ``training`` section of a model entry."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from v1lib.early_stopping import EarlyStopping, Schedule
 
-OBJECTIVES = ("loss", "correlation")
+OBJECTIVES = ("loss", "correlation", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,11 @@ class Protocol:
             training loss of a run that does not evaluate "train" is the mean over its batches.
         evaluation_batch: samples whose losses are averaged by their number; None for all at once.
         objective: what decides on the validation images: their "loss", or the mean over neurons
-            of the "correlation" with single trials (``v1lib.oracle.stabilised_correlation``).
+            of the "correlation" with single trials (``v1lib.oracle.stabilised_correlation``), or
+            the "accuracy" of a classifier, of equal ones the later.
         early_stopping: arguments of ``EarlyStopping``; None to go on to the last step.
+        optimiser_settings: further arguments of the optimiser.
+        milestones: after these epochs the learning rate is multiplied by ``milestone_factor``.
     """
 
     optimiser: str
@@ -49,6 +52,9 @@ class Protocol:
     evaluation_batch: int | None = None
     objective: str = "loss"
     early_stopping: dict | None = None
+    optimiser_settings: dict = field(default_factory=dict)
+    milestones: tuple[int, ...] = ()
+    milestone_factor: float = 0.1
 
     def __post_init__(self) -> None:
         by_steps = (self.max_steps, self.evaluate_every, self.evaluate_offset)
@@ -68,7 +74,12 @@ class Protocol:
         steps |= {self.max_steps - 1} if self.early_stopping else {1, self.max_steps - 1}
         return sorted(step for step in steps if step < self.max_steps)
 
-    def schedule(self) -> Schedule:
+    def schedule(self, steps_per_epoch: int) -> Schedule:
         """A schedule for one run, at its start."""
-        stopping = EarlyStopping(**self.early_stopping) if self.early_stopping else None
-        return Schedule(self.learning_rate, stopping)
+        return Schedule(
+            self.learning_rate,
+            EarlyStopping(**self.early_stopping) if self.early_stopping else None,
+            falls_at=tuple(steps_per_epoch * epoch - 1 for epoch in self.milestones),
+            fall=self.milestone_factor,
+            later_of_equal=self.objective == "accuracy",
+        )

@@ -109,7 +109,9 @@ class Trainer:
         self.evaluated = [self._evaluated_images(part) for part in parts]
         self.loss = LOSSES[self.protocol.loss]
         self.optimiser = OPTIMISERS[self.protocol.optimiser](
-            self.stack.parameters, len(runs) if self.stack.is_batched else None
+            self.stack.parameters,
+            len(runs) if self.stack.is_batched else None,
+            **self.protocol.optimiser_settings,
         )
         self.batch_loss = torch.zeros(len(runs), device=device)
         self.n_done = self.n_evaluated = 0

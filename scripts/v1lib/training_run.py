@@ -44,7 +44,6 @@ class Run:
 
     def __post_init__(self) -> None:
         self.protocol = Protocol(**self.plan.training)
-        self.schedule: Schedule = self.protocol.schedule()
         pairs = list(zip(self.plan.parts, self.samples, strict=True))
         self.split = [_samples_of_splits(part, samples) for part, samples in pairs]
         self.batches = [
@@ -57,6 +56,7 @@ class Run:
             for number, split in enumerate(self.split)
         ]
         self.steps_per_epoch = max(batches.n_per_pass for batches in self.batches)
+        self.schedule: Schedule = self.protocol.schedule(self.steps_per_epoch)
         self.evaluation_steps = self.protocol.evaluation_steps(self.steps_per_epoch)
         self.max_steps = self.evaluation_steps[-1] + 1
         for layer in self.module.modules():
@@ -111,9 +111,9 @@ class Run:
         if "test" in self.protocol.evaluated:
             row["test_correlation"] = _correlation(predicted, measured)
         value = loss["validation"]
-        if self.protocol.objective == "correlation":
-            row["validation_correlation"] = _stabilised(predicted, measured)
-            value = -row["validation_correlation"]
+        if (objective := self.protocol.objective) in MAXIMISED:
+            row[f"validation_{objective}"] = MAXIMISED[objective](predicted, measured)
+            value = -row[f"validation_{objective}"]
         self.result.history.append(row)
         return self.schedule.judge(step, value)
 
@@ -127,7 +127,7 @@ class Run:
         """For the record: the best evaluation, and what it found."""
         schedule, name = self.schedule, self.protocol.objective
         found = schedule.best_value if schedule.best_step is not None else None
-        if name == "correlation" and found is not None:
+        if name in MAXIMISED and found is not None:
             found = -found
         return {"best_step": schedule.best_step, f"best_validation_{name}": found}
 
@@ -175,3 +175,13 @@ def _stabilised(predicted: Predicted, measured: Predicted) -> float:
     pairs = zip(predicted, measured, strict=True)
     r = [stabilised_correlation(p["validation"].numpy(), m["validation"].numpy()) for p, m in pairs]
     return float(np.concatenate(r).mean())
+
+
+def _accuracy(predicted: Predicted, measured: Predicted) -> float:
+    """Share of the validation images whose class has the largest logit."""
+    pairs = zip(predicted, measured, strict=True)
+    right = [(p["validation"].argmax(-1) == m["validation"]).float() for p, m in pairs]
+    return float(torch.cat(right).mean())
+
+
+MAXIMISED = {"correlation": _stabilised, "accuracy": _accuracy}
