@@ -15,6 +15,7 @@ from v1lib.archives import (
     Limits,
     UnsafeArchive,
     extract,
+    open_files,
     open_zip,
     read_members,
 )
@@ -120,6 +121,42 @@ def test_a_zip_is_checked_before_anything_of_it_is_read(tmp_path):
     with pytest.raises(DamagedArchive, match=r"c\.zip is .*CRC"), open_zip(altered) as files:
         assert files["data/02.mat"]() == b"second"
         files["data/01.mat"]()
+
+
+def test_files_of_any_archive_are_read_one_by_one(archive):
+    with open_files(archive) as files:
+        assert list(files) == list(CONTENTS)
+        assert {name: read() for name, read in reversed(files.items())} == CONTENTS
+    with open_files(io.BytesIO(archive.read_bytes()), name="inner") as files:
+        assert files["data/02.mat"]() == b"second"
+
+
+def test_files_of_a_folder_are_read_like_those_of_an_archive(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/2").write_bytes(b"second")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/1").write_bytes(b"first")
+    (tmp_path / "folder/linked").symlink_to(tmp_path / "elsewhere")
+    with open_files(tmp_path / "folder") as files:
+        assert {name: read() for name, read in files.items()} == {
+            "1": b"first",
+            "linked/2": b"second",
+        }
+
+
+def test_damage_inside_an_archive_names_the_outer_one(archive):
+    short = io.BytesIO(archive.read_bytes()[:-600])
+    with (
+        pytest.raises(DamagedArchive, match=r"outer\.tar: inner"),
+        open_files(short, name="outer.tar: inner"),
+    ):
+        pass
+
+
+def test_errors_of_the_reader_are_not_blamed_on_the_archive(archive):
+    with pytest.raises(OSError, match="of my own") as raised, open_files(archive):
+        raise OSError("of my own")
+    assert not isinstance(raised.value, DamagedArchive)
 
 
 def test_a_pattern_without_match_tells_what_there_is(archive, tmp_path):

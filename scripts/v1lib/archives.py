@@ -10,14 +10,17 @@ from __future__ import annotations
 import errno
 import logging
 import lzma
+import os
 import re
 import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 from v1lib.files import atomic_folder
@@ -145,15 +148,60 @@ def open_zip(
         yield {member.name: member.read for member in members if not member.is_folder}
 
 
-def _members(archive: Path, limits: Limits) -> Iterator[_Member]:
-    """The members of an archive, each checked before it is given out."""
-    if not archive.is_file():
+@contextmanager
+def open_files(
+    archive: Path | str | BytesIO, *, name: str = "", limits: Limits = DEFAULT_LIMITS
+) -> Iterator[dict[str, Callable[[], bytes]]]:
+    """The files of a tar, a zip or a folder by name, in the order that they stand there.
+
+    Each is read when its value is called; in the order given, a compressed tar is read only once
+    more. All names and sizes are checked on opening. In a folder, links are followed.
+
+    Args:
+        archive: a file or a folder, or the bytes of an archive that was found inside another.
+        name: of the archive in messages; without it, that of the file.
+        limits: sizes allowed; for folders none hold.
+
+    Raises:
+        FileNotFoundError: no such archive.
+        UnsafeArchive, DamagedArchive: see there; the message names archive and member.
+    """
+    if not isinstance(archive, BytesIO) and Path(archive).is_dir():
+        yield {path.relative_to(archive).as_posix(): path.read_bytes for path in _walk(archive)}
+        return
+    with ExitStack() as stack:
+        with _naming(name or archive):
+            files = {
+                member.name: partial(_read, member, name or archive)
+                for member in _checked(_entries(archive, stack, limits), limits)
+                if not member.is_folder
+            }
+        yield files
+
+
+def _walk(folder: Path | str) -> list[Path]:
+    found = os.walk(folder, followlinks=True)
+    return sorted(Path(place) / name for place, _, names in found for name in names)
+
+
+def _read(member: _Member, archive: Path | str) -> bytes:
+    with _naming(archive):
+        return member.read()
+
+
+def _entries(archive: Path | str | BytesIO, stack: ExitStack, limits: Limits) -> Iterator[_Member]:
+    if not isinstance(archive, BytesIO) and not Path(archive).is_file():
         raise FileNotFoundError(errno.ENOENT, "no such archive", str(archive))
     if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as opened:
-            yield from _checked(_zip_entries(opened), limits)
-    else:
-        yield from _checked(_tar_members(archive, limits), limits)
+        return _zip_entries(stack.enter_context(zipfile.ZipFile(archive)))
+    where = {"fileobj": archive} if isinstance(archive, BytesIO) else {"name": archive}
+    return _tar_entries(stack.enter_context(tarfile.open(**where)), limits)
+
+
+def _members(archive: Path, limits: Limits) -> Iterator[_Member]:
+    """The members of an archive, each checked before it is given out."""
+    with ExitStack() as stack:
+        yield from _checked(_entries(archive, stack, limits), limits)
 
 
 def _checked(members: Iterable[_Member], limits: Limits) -> Iterator[_Member]:
@@ -208,19 +256,18 @@ def _damaged(archive: Path | str, error: Exception) -> DamagedArchive:
     )
 
 
-def _tar_members(archive: Path, limits: Limits) -> Iterator[_Member]:
-    with tarfile.open(archive) as tar:
-        for entry in tar:
-            if not (entry.isfile() or entry.isdir()):
-                raise UnsafeArchive(f"member {entry.name!r} is a link or a device")
-            yield _Member(
-                name=_normal(entry.name),
-                size=entry.size,
-                is_folder=entry.isdir(),
-                read=lambda entry=entry: tar.extractfile(entry).read(),
-                extract=lambda folder, entry=entry: tar.extract(entry, folder, filter="data"),
-            )
-        _read_to_the_end(tar, limits)
+def _tar_entries(tar: tarfile.TarFile, limits: Limits) -> Iterator[_Member]:
+    for entry in tar:
+        if not (entry.isfile() or entry.isdir()):
+            raise UnsafeArchive(f"member {entry.name!r} is a link or a device")
+        yield _Member(
+            name=_normal(entry.name),
+            size=entry.size,
+            is_folder=entry.isdir(),
+            read=lambda entry=entry: tar.extractfile(entry).read(),
+            extract=lambda folder, entry=entry: tar.extract(entry, folder, filter="data"),
+        )
+    _read_to_the_end(tar, limits)
 
 
 def _read_to_the_end(tar: tarfile.TarFile, limits: Limits) -> None:
