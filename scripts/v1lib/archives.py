@@ -194,8 +194,12 @@ def _entries(archive: Path | str | BytesIO, stack: ExitStack, limits: Limits) ->
         raise FileNotFoundError(errno.ENOENT, "no such archive", str(archive))
     if zipfile.is_zipfile(archive):
         return _zip_entries(stack.enter_context(zipfile.ZipFile(archive)))
-    where = {"fileobj": archive} if isinstance(archive, BytesIO) else {"name": archive}
-    return _tar_entries(stack.enter_context(tarfile.open(**where)), limits)
+    if isinstance(archive, BytesIO):
+        archive.seek(0)
+        tar = tarfile.open(fileobj=archive)
+    else:
+        tar = tarfile.open(archive)
+    return _tar_entries(stack.enter_context(tar), limits)
 
 
 def _members(archive: Path, limits: Limits) -> Iterator[_Member]:
