@@ -196,10 +196,8 @@ def _entries(archive: Path | str | BytesIO, stack: ExitStack, limits: Limits) ->
         return _zip_entries(stack.enter_context(zipfile.ZipFile(archive)))
     if isinstance(archive, BytesIO):
         archive.seek(0)
-        tar = tarfile.open(fileobj=archive)
-    else:
-        tar = tarfile.open(archive)
-    return _tar_entries(stack.enter_context(tar), limits)
+        return _tar_entries(stack.enter_context(tarfile.open(fileobj=archive)), limits)
+    return _tar_entries(stack.enter_context(tarfile.open(archive)), limits)
 
 
 def _members(archive: Path, limits: Limits) -> Iterator[_Member]:
