@@ -28,7 +28,7 @@ rule lurz2021_fig1_collections:
     params:
         fields=as_json(lurz_simulated["fields"]),
         collections=as_json(
-            {label: lurz_scans(dataset) for label, dataset in lurz["collections"].items()}
+            [[label, lurz_scans(dataset)] for label, dataset in lurz["collections"].items()]
         ),
         evaluation=as_json(lurz_scans(lurz["recovery_dataset"])),
         source_kind=lurz_kind(lurz["recovery_dataset"]),
@@ -63,9 +63,9 @@ rule lurz2021_fig3_direct:
         mem_mb=1000,
         runtime=10,
     params:
-        models=lurz_labels("fig3"),
-        missing=lurz_labels("fig3", missing=True),
-        proxy=lambda wildcards: lurz_proxy(wildcards.variant),
+        models=lurz_legend("fig3"),
+        missing=lurz_reasons("fig3"),
+        proxy=lambda wildcards: as_json(lurz_proxy(wildcards.variant)),
         score=lurz_judged["score"],
         bootstrap_seed=lurz_judged["bootstrap_seed"],
     shell:
@@ -101,8 +101,8 @@ rule lurz2021_fig4_transfer:
         runtime=10,
     params:
         models=lambda wildcards: as_json(lurz_transfer(wildcards.variant)),
-        missing=lurz_labels("fig4", missing=True),
-        proxy=lambda wildcards: lurz_proxy(wildcards.variant),
+        missing=lurz_reasons("fig4"),
+        proxy=lambda wildcards: as_json(lurz_proxy(wildcards.variant)),
         score=lurz_judged["score"],
         bootstrap_seed=lurz_judged["bootstrap_seed"],
     shell:
@@ -136,8 +136,8 @@ rule lurz2021_fig5_animals:
         mem_mb=1000,
         runtime=10,
     params:
-        models=lurz_labels("fig5"),
-        missing=lurz_labels("fig5", missing=True),
+        models=lurz_legend("fig5"),
+        missing=lurz_reasons("fig5"),
         unreduced=as_json(lurz_judged["unreduced"]),
         score=lurz_judged["score"],
         bootstrap_seed=lurz_judged["bootstrap_seed"],
@@ -200,9 +200,9 @@ rule lurz2021_ablation:
         mem_mb=1000,
         runtime=10,
     params:
-        models=as_json(lurz_drawn("ablation", lurz_first)),
+        models=as_json(in_order(lurz_drawn("ablation", lurz_first))),
         missing=as_json(lurz_missing("ablation", lurz_first)),
-        proxy=lurz_proxy(lurz_first),
+        proxy=as_json(lurz_proxy(lurz_first)),
         score=lurz_judged["score"],
         bootstrap_seed=lurz_judged["bootstrap_seed"],
     shell:
@@ -243,7 +243,7 @@ rule lurz2021_readout_positions:
         runtime=10,
     params:
         models=lambda wildcards: as_json(lurz_positions(wildcards.variant)),
-        proxy=lambda wildcards: lurz_proxy(wildcards.variant),
+        proxy=lambda wildcards: as_json(lurz_proxy(wildcards.variant)),
         size_px=lambda wildcards: as_json(
             config["datasets"][lurz_dataset("readout_positions", wildcards.variant)]["settings"][
                 "size_px"
@@ -273,8 +273,8 @@ rule lurz2021_claims:
         mem_mb=2000,
         runtime=10,
     params:
-        evaluations=as_json({variant: lurz_evaluation(variant) for variant in lurz_variants}),
-        collections=as_json({variant: lurz_collection(variant) for variant in lurz_variants}),
+        evaluations=as_json([lurz_evaluation(variant) for variant in lurz_variants]),
+        collections=as_json([lurz_collection(variant) for variant in lurz_variants]),
         score=lurz_judged["score"],
         bootstrap_seed=lurz_judged["bootstrap_seed"],
     shell:
@@ -303,7 +303,7 @@ rule lurz2021_measured:
         runtime=10,
     params:
         evaluation=as_json(lurz_evaluation(lurz_compared)),
-        collections=as_json({variant: lurz_collection(variant) for variant in lurz_variants}),
+        collections=as_json([lurz_collection(variant) for variant in lurz_variants]),
         bootstrap_seed=lurz_judged["bootstrap_seed"],
     shell:
         command("tables.lurz2021_measured")

@@ -53,8 +53,8 @@ lurz_compared = next(
 
 
 def lurz_proxy(variant):
-    """What Figs 3 and 4 of a variant stand in the place of; "" for nothing."""
-    return LURZ_PROXY if lurz["variants"][variant]["proxy"] else ""
+    """What Figs 3 and 4 of a variant stand in the place of, if anything."""
+    return [LURZ_PROXY] if lurz["variants"][variant]["proxy"] else []
 
 
 def lurz_why_not(dataset, model):
@@ -130,10 +130,24 @@ def lurz_cores(variant):
     ]
 
 
-def lurz_labels(section, missing=False):
-    """Parameter function: models, or reasons, by label."""
-    found = lurz_missing if missing else lurz_drawn
-    return lambda wildcards: as_json(found(section, wildcards.variant))
+def in_order(entries):
+    """A mapping as pairs, because as_json sorts names."""
+    return [[name, value] for name, value in entries.items()]
+
+
+def lurz_legend(section):
+    """Parameter function: labels and models in the order of the legend."""
+    return lambda wildcards: as_json(in_order(lurz_drawn(section, wildcards.variant)))
+
+
+def lurz_reasons(section):
+    """Parameter function: reasons by label of the curves that are missing."""
+    return lambda wildcards: as_json(lurz_missing(section, wildcards.variant))
+
+
+def lurz_name(variant):
+    """What a variant adds to the names of claims; nothing for the first."""
+    return "" if variant == lurz_first else variant
 
 
 # ---- tables -----------------------------------------------------------------------------------
@@ -159,6 +173,7 @@ def lurz_evaluation(variant):
     """What the claims about Fig 5 need to know."""
     dataset = lurz_dataset("fig5", variant)
     return {
+        "name": lurz_name(variant),
         "dataset": dataset,
         "source_kind": lurz_kind(dataset),
         "models": lurz_drawn("fig5", variant),
@@ -171,6 +186,7 @@ def lurz_collection(variant):
     """What the claims about Figs 3 and 4 need to know."""
     dataset = lurz_dataset("fig3", variant)
     return {
+        "name": lurz_name(variant),
         "dataset": dataset,
         "source_kind": lurz_kind(dataset),
         "models": lurz_drawn("fig3", variant),

@@ -34,11 +34,15 @@ FIELDS = [
     {"n_neurons": 1000, "scans": {"2-1-1": 1}},
     {"n_neurons": 30, "scans": {"2-2-1": 0}},
 ]
-COLLECTIONS = {"11-S": ["1-1-1", "1-1-2", "2-1-1"], "4-S: matched": ["1-1-1", "1-1-2"]}
+COLLECTIONS = [["11-S", ["1-1-1", "1-1-2", "2-1-1"]], ["4-S: matched", ["1-1-1", "1-1-2"]]]
 
 
 def step(name):
     return importlib.import_module(f"figures.lurz2021_{name}").main
+
+
+def in_order(entries):
+    return [[name, value] for name, value in entries.items()]
 
 
 class Drawer:
@@ -65,11 +69,15 @@ class Drawer:
     def inputs(self, name):
         n_scans = 1 if self.proxy else 4
         levels = iter(np.linspace(0.9, 0.3, 10))
-        common = {"published": PUBLISHED, "missing": {}, "proxy": self.proxy}
+        common = {
+            "published": PUBLISHED,
+            "missing": {},
+            "proxy": [self.proxy] if self.proxy else [],
+        }
         if name == "fig3_direct":
             sizes = {"n_scans": n_scans, "neurons": (50, 500, 3597)}
             files = [self.population(m, next(levels), **sizes) for m in made.FIG3.values()]
-            return common | {"populations": files, "models": made.FIG3}
+            return common | {"populations": files, "models": in_order(made.FIG3)}
         if name == "fig4_transfer":
             models = [model for panel in made.FIG4.values() for model in panel.values()]
             files = [self.population(model, next(levels), n_scans=n_scans) for model in models]
@@ -78,7 +86,7 @@ class Drawer:
         if name == "ablation":
             models = made.ABLATION
             files = [self.population(m, next(levels), n_scans=n_scans) for m in models.values()]
-            return common | {"populations": files, "models": models}
+            return common | {"populations": files, "models": in_order(models)}
         if name == "fig5_direct_variants":
             file = self.population("lurz2021_direct", 0.8, n_initialisations=3)
             return {"population": file}
@@ -88,7 +96,7 @@ class Drawer:
         return {
             "populations": [file for file in files if file.stem in kept.values()],
             "published": PUBLISHED,
-            "models": kept,
+            "models": in_order(kept),
             "missing": missing,
             "unreduced": ["direct"],
         }
@@ -264,7 +272,7 @@ def test_positions_are_drawn_over_the_cortex_and_the_stimulus(tmp_path, roles):
     paths = [tmp_path / f"{number}.csv" for number in range(3)]
     for table, path in zip(tables, paths, strict=True):
         write_csv(table, path)
-    options = {"positions": paths, "models": {role: ROLES[role] for role in roles}, "proxy": ""}
+    options = {"positions": paths, "models": {role: ROLES[role] for role in roles}, "proxy": []}
     options |= {"size_px": [36, 64], "n_examples": 4}
     outputs, page = run(step("readout_positions"), tmp_path, options)
     table = read_csv(outputs["table"])

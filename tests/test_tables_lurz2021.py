@@ -105,11 +105,11 @@ class MadeUp:
             "populations": self.files,
             "records": self.records,
             "parameters": self.parameters,
-            "evaluations": {"matched": evaluation},
-            "collections": {
-                "matched": common | {"dataset": MATCHED, "proxy": ""},
-                "single": common | {"dataset": SINGLE, "proxy": PROXY},
-            },
+            "evaluations": [evaluation],
+            "collections": [
+                common | {"dataset": MATCHED, "proxy": []},
+                common | {"dataset": SINGLE, "proxy": [PROXY], "name": "single"},
+            ],
             "bootstrap_seed": 0,
         } | more
 
@@ -121,7 +121,7 @@ class MadeUp:
     def compared(self, **more):
         measured, page = self.folder / "measured.csv", self.folder / "comparison.md"
         options = self.options(**more) | {"recording": self.folder / "scans"}
-        (options["evaluation"],) = options.pop("evaluations").values()
+        (options["evaluation"],) = options.pop("evaluations")
         lurz2021_measured.main(published=PUBLISHED, measured=measured, **options)
         table = self.folder / "comparison.csv"
         compare_with_paper.main(
@@ -169,8 +169,8 @@ def test_the_published_curves_support_the_claims(made_up):
 
 
 def test_a_second_variant_adds_its_name(real):
-    evaluation = real.options()["evaluations"]["matched"]
-    table = real.claims(evaluations={"animals": evaluation, "public": evaluation})
+    (evaluation,) = real.options()["evaluations"]
+    table = real.claims(evaluations=[evaluation, evaluation | {"name": "public"}])
     names = ("C2", "C3", "C4")
     assert all(f"{name} (public)" in table.index and name in table.index for name in names)
 
@@ -192,11 +192,11 @@ def test_exchanged_models_contradict_the_claims(real):
     fig3 = {"Gaussian w/ f-s": made.FIG3["Factorised w/o f-s"]}
     fig3["Factorised w/o f-s"] = made.FIG3["Gaussian w/ f-s"]
     options = real.options()
-    matched = options["collections"]["matched"]
+    matched = options["collections"][0]
     readouts = {"gaussian": made.FIG4["factorised"], "factorised": made.FIG4["gaussian"]}
     table = real.claims(
-        evaluations={"animals": options["evaluations"]["matched"] | {"models": fig5}},
-        collections={"matched": matched | {"models": fig3, "transfer": readouts}},
+        evaluations=[options["evaluations"][0] | {"models": fig5}],
+        collections=[matched | {"models": fig3, "transfer": readouts}],
     )
     assert set(table.loc[["C1", "C2", "C3", "C4", "C6"], "verdict"]) == {"contradicted"}
     assert "not reached with any number of images" in table.loc["C4", "note"]
@@ -209,12 +209,8 @@ def test_missing_curves_are_not_tested_with_the_reason(real):
     why = {"11-S": "source lurz2021_core is switched off"}
     transfer = {"gaussian": made.FIG4["gaussian"]}
     table = real.claims(
-        evaluations={
-            "animals": options["evaluations"]["matched"] | {"models": fig5, "missing": why}
-        },
-        collections={
-            "matched": options["collections"]["matched"] | {"models": {}, "transfer": transfer}
-        },
+        evaluations=[options["evaluations"][0] | {"models": fig5, "missing": why}],
+        collections=[options["collections"][0] | {"models": {}, "transfer": transfer}],
     )
     untested = table.loc[["C1", "C2", "C3", "C4", "C6"]]
     assert set(untested["verdict"]) == {"not tested"} and untested["effect"].isna().all()
@@ -234,11 +230,10 @@ def test_one_replicate_has_an_effect_and_no_verdict(tmp_path):
         records=[],
         parameters=tmp_path / "parameters.csv",
         claims=tmp_path / "claims.csv",
-        evaluations={
-            "animals": {"dataset": SINGLE, "source_kind": "simulated", "missing": {}}
-            | {"models": made.FIG5}
-        },
-        collections={},
+        evaluations=[
+            {"dataset": SINGLE, "source_kind": "simulated", "missing": {}, "models": made.FIG5}
+        ],
+        collections=[],
         score="fraction_oracle",
         bootstrap_seed=0,
     )
@@ -277,9 +272,7 @@ def test_other_results_differ(tmp_path):
 
 
 def test_simulated_results_and_proxies_are_never_compared(made_up):
-    options = made_up.options()
-    single = {"single": options["collections"]["single"]}
-    rows = made_up.compared(collections=single)
+    rows = made_up.compared(collections=made_up.options()["collections"][1:])
     of_collections = rows[rows["item"].isin(["Fig3", "Fig3 derived ratio", "Fig4A", "Fig4B"])]
     assert set(of_collections["verdict"]) == {"not run"} and of_collections["ours"].isna().all()
     if made_up.kind == "simulated":
@@ -291,7 +284,7 @@ def test_another_number_of_images_is_not_comparable(real):
     for whole, small in zip(real.files, paths, strict=True):
         table = read_csv(whole)
         write_csv(table[table["images"] < 4000], small)
-    rows = real.compared(populations=paths, collections={})
+    rows = real.compared(populations=paths, collections=[])
     row = rows.loc["lurz2021.fig5.ratio_11_s_direct"]
     assert row["verdict"] == "not comparable"
     assert row["reason"] == "with 2500 images, published with 4472"

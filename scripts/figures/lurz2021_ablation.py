@@ -32,9 +32,9 @@ def main(
     figure: Output,
     pdf: Output,
     table: Output,
-    models: dict,
+    models: list,
     missing: dict,
-    proxy: str,
+    proxy: list,
     score: str,
     bootstrap_seed: int,
 ) -> None:
@@ -46,11 +46,11 @@ def main(
     """
     runs = read_scored_runs(populations, score)
     runs = runs[runs["neurons"] == runs.groupby("model")["neurons"].transform("max")]
-    found = curves(runs, models, seed=bootstrap_seed)
+    found = curves(runs, dict(models), seed=bootstrap_seed)
     kind = source_kind_of(found)
     points = points_beside(published, "ablation", found)
     points = points if may_be_compared(kind, proxy) else points.iloc[:0]
-    dots = at_largest(runs, models)
+    dots = at_largest(runs, dict(models))
     several = found["total_images"].min() < found["total_images"].max()
     with plotting.style():
         page = plotting.new_figure(14.5 if several else plotting.COLUMN_CM, 8.4)

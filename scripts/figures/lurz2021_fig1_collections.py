@@ -21,24 +21,24 @@ def main(
     pdf: Output,
     table: Output,
     fields: list,
-    collections: dict,
+    collections: list,
     evaluation: list,
     source_kind: str,
 ) -> None:
     """A row per set of neurons, a column per set of images, a filled cell per scan.
 
     ``fields``: neuron sets in order, each with ``n_neurons`` and ``scans`` (image set by scan);
-    ``collections``: scans by label, in legend order; ``evaluation``: the scans that cores are
-    evaluated on. A cell of several collections is shared among their colours. The animal is the
+    ``collections``: label and scans of each, in legend order; ``evaluation``: the scans that cores
+    are evaluated on. A cell of several collections is shared among their colours. The animal is the
     first number in the name of a scan.
     """
-    cells = cells_of(fields, collections | {EVALUATION: evaluation})
+    cells = cells_of(fields, dict(collections) | {EVALUATION: evaluation})
     with plotting.style():
         n_rows, n_columns = len(fields), int(cells["image_set"].max()) + 1
         page = plotting.new_figure(5.2 + 0.62 * n_columns, 2.0 + 0.62 * n_rows)
         (ax,) = plotting.panels(page, 1, 1)
         _draw(ax, cells, n_rows, n_columns)
-        labels = [*collections, EVALUATION]
+        labels = [*dict(collections), EVALUATION]
         handles = [Patch(color=_colour(label), label=label) for label in labels]
         page.legend(handles=handles, loc="outside right center")
     plotting.save_figure(page, figure, pdf, source_kind)

@@ -34,20 +34,20 @@ def main(
     figure: Output,
     pdf: Output,
     table: Output,
-    models: dict,
+    models: list,
     missing: dict,
-    proxy: str,
+    proxy: list,
     score: str,
     bootstrap_seed: int,
 ) -> None:
     """Mean over replicates with 95 % bootstrap interval, a line per readout and number of neurons.
 
-    ``models``: model of each curve by its label; ``missing``: reason by label of the curves that
-    cannot be drawn; ``proxy``: what the collection stands for, "" for that of the paper;
-    ``score``: metric of the test images. Published points stand beside real data of the paper's own
-    collection only.
+    ``models``: label and model of each curve, in legend order; ``missing``: reason by label of the
+    curves that cannot be drawn; ``proxy``: what the data stand in the place of, nothing for the
+    paper's own collection; ``score``: metric of the test images. Published points stand beside real
+    data of the paper's own collection only.
     """
-    found = curves(read_scored_runs(populations, score), models, seed=bootstrap_seed)
+    found = curves(read_scored_runs(populations, score), dict(models), seed=bootstrap_seed)
     kind = source_kind_of(found)
     points = points_beside(published, "fig3", found)
     points = points if may_be_compared(kind, proxy) else points.iloc[:0]

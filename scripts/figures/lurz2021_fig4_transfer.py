@@ -36,7 +36,7 @@ def main(
     table: Output,
     models: dict,
     missing: dict,
-    proxy: str,
+    proxy: list,
     score: str,
     bootstrap_seed: int,
 ) -> None:

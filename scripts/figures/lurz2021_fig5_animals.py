@@ -30,7 +30,7 @@ def main(
     figure: Output,
     pdf: Output,
     table: Output,
-    models: dict,
+    models: list,
     missing: dict,
     unreduced: list,
     score: str,
@@ -43,10 +43,10 @@ def main(
     validation. Published points stand beside real data only.
     """
     runs = read_scored_runs(populations, score)
-    found = curves(runs, models, seed=bootstrap_seed, unreduced=unreduced)
+    found = curves(runs, dict(models), seed=bootstrap_seed, unreduced=unreduced)
     kind = source_kind_of(found)
     points = points_beside(published, "fig5", found)
-    points = points if may_be_compared(kind, "") else points.iloc[:0]
+    points = points if may_be_compared(kind, []) else points.iloc[:0]
     with plotting.style():
         page = plotting.new_figure(13.4, 8.8)
         (ax,) = plotting.panels(page, 1, 1)
@@ -55,15 +55,13 @@ def main(
         draw_published(ax, points)
         score_axis(ax, found[["mean", "low", "high"]], lowest=-0.1, score=score)
         image_axis(ax, found, apart=0.085)
-        _legend(page, [*models, *missing], found, missing, with_published=len(points) > 0)
+        _legend(page, found, missing, with_published=len(points) > 0)
     plotting.save_figure(page, figure, pdf, kind)
     write_csv(drawn_rows(found, points, missing, kind), table)
 
 
-def _legend(
-    page: Figure, labels: list, found: pd.DataFrame, missing: dict, *, with_published: bool
-) -> None:
-    drawn = set(found["label"])
-    entries = [handle(look, label) for label, look in looks_of(labels).items() if label in drawn]
+def _legend(page: Figure, found: pd.DataFrame, missing: dict, *, with_published: bool) -> None:
+    looks = looks_of(list(dict.fromkeys(found["label"])))
+    entries = [handle(look, label) for label, look in looks.items()]
     entries += other_handles(missing, with_published=with_published)
     page.legend(handles=entries, loc="outside right center", handlelength=3.2)

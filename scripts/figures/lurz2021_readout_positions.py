@@ -42,7 +42,7 @@ def main(
     pdf: Output,
     table: Output,
     models: dict,
-    proxy: str,
+    proxy: list,
     size_px: list,
     n_examples: int,
 ) -> None:
@@ -53,7 +53,7 @@ def main(
     drawn, of several scans the first. ``size_px``: height and width of the stimuli. ``n_examples``
     neurons that all models have, evenly along the horizontal position. ``proxy`` as in Fig 3.
     """
-    found = {role: _of_one_run(positions, model) for role, model in models.items()}
+    found = {role: _of_one_run(positions, models[role]) for role in _NAMES if role in models}
     maps = {role: rows for role, rows in found.items() if role in _MAPS}
     if not maps:
         raise ValueError(f"models has roles {sorted(models)}, expected one of {sorted(_MAPS)}")

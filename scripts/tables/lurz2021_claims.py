@@ -19,25 +19,24 @@ def main(
     records: Inputs,
     parameters: Input,
     claims: Output,
-    evaluations: dict,
-    collections: dict,
+    evaluations: list,
+    collections: list,
     score: str,
     bootstrap_seed: int,
 ) -> None:
     """From scores of populations and counted parameters to the rows C1 to C6.
 
-    ``evaluations`` and ``collections`` have an entry for each variant of the figures, which but the
-    first add their names to those of their claims. An evaluation: dataset, source_kind, models (by
+    ``evaluations`` and ``collections`` have an entry for each variant of the figures. Of an
+    evaluation: name (added to those of its claims, "" for none), dataset, source_kind, models (by
     label of Fig 5), missing (reason by label) and unreduced (labels whose initialisations all
-    count). A collection: the same with the labels of Fig 3, without unreduced, with transfer (model
-    by readout and condition of Fig 4) and proxy ("" for the paper's own form). ``records`` are the
-    run.json of the diff_core models, ``parameters`` the table of readouts.
+    count). Of a collection: the same with the labels of Fig 3, without unreduced, with transfer
+    (model by readout and condition of Fig 4) and proxy (as in Fig 3). ``records`` are the run.json
+    of the diff_core models, ``parameters`` the table of readouts.
     """
     runs = transfer_runs(populations, records, score)
     rows = [fewer_parameters(read_csv(parameters, required=_PARAMETERS))]
     for tested, entries in ((ON_EVALUATION, evaluations), (ON_COLLECTIONS, collections)):
-        for place, (name, entry) in enumerate(entries.items()):
-            found = curves_of(runs, entry, name=name if place else "")
+        for found in (curves_of(runs, entry) for entry in entries):
             rows += [claim(found, seed=bootstrap_seed) for claim in tested]
     table = pd.DataFrame([asdict(row) for row in rows], columns=list(CLAIM_COLUMNS))
     write_csv(table.sort_values("claim", kind="stable"), claims)

@@ -49,7 +49,7 @@ def main(
     published: Input,
     measured: Output,
     evaluation: dict,
-    collections: dict,
+    collections: list,
     bootstrap_seed: int,
 ) -> None:
     """From scores, counted parameters and the evaluation scan to one row per published value.
@@ -69,7 +69,7 @@ def main(
         *counted(read_csv(parameters, required=_PARAMETERS)),
         *recorded(recording, evaluation["source_kind"]),
     ]
-    for entry in collections.values():
+    for entry in collections:
         if not entry["proxy"]:
             rows += of_collection(runs, entry, bootstrap_seed)
     write_csv(as_table([row for row in rows if row.id in known]), measured)

@@ -35,7 +35,7 @@ class Curves:
         models: model by label; ``transfer``: model by readout and condition of Fig. 4.
         missing: reason by label of what could not be trained.
         kind: "real" or "simulated".
-        proxy: what the data stand in the place of, "" for the paper's own.
+        proxy: what the data stand in the place of, nothing for the paper's own.
         unreduced: labels whose initialisations all count.
         name: added to the claims' names, "" for the paper's own data.
     """
@@ -45,7 +45,7 @@ class Curves:
     kind: str
     transfer: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
-    proxy: str = ""
+    proxy: tuple[str, ...] = ()
     unreduced: tuple[str, ...] = ()
     name: str = ""
 
@@ -73,16 +73,16 @@ class Curves:
 
     def note(self, text: str) -> str:
         """A note that begins by saying what the data stand in the place of."""
-        return f"proxy, {self.proxy}; {text}" if self.proxy else text
+        return "; ".join([*(f"proxy, {stands_for}" for stands_for in self.proxy), text])
 
 
-def curves_of(runs: pd.DataFrame, entry: Mapping, *, name: str = "") -> Curves:
+def curves_of(runs: pd.DataFrame, entry: Mapping) -> Curves:
     """The runs of one data set, with what the configuration says about them.
 
     Args:
         runs: of all data sets.
-        entry: dataset, source_kind, models, missing; transfer, proxy, unreduced where they matter.
-        name: see ``Curves``.
+        entry: dataset, source_kind, models, missing; name, transfer, proxy, unreduced where they
+            matter.
     """
     return Curves(
         runs=runs[runs["dataset"] == entry["dataset"]],
@@ -90,9 +90,9 @@ def curves_of(runs: pd.DataFrame, entry: Mapping, *, name: str = "") -> Curves:
         kind=entry["source_kind"],
         transfer=entry.get("transfer", {}),
         missing=entry["missing"],
-        proxy=entry.get("proxy", ""),
+        proxy=tuple(entry.get("proxy", ())),
         unreduced=tuple(entry.get("unreduced", ())),
-        name=name,
+        name=entry.get("name", ""),
     )
 
 

@@ -224,10 +224,10 @@ def other_handles(missing: Mapping[str, str], *, with_published: bool) -> list[L
     return found
 
 
-def mark_proxy(page: Figure, proxy: str) -> None:
-    """Say on the face of a figure that its data stand in the place of others; nothing for ""."""
-    if proxy:
-        plotting.mark_face(page, f"PROXY: {proxy}", colour=plotting.BLUE, gid=_PROXY_ID)
+def mark_proxy(page: Figure, proxy: Sequence[str]) -> None:
+    """Say on the face of a figure what its data stand in the place of, if anything."""
+    for text in proxy:
+        plotting.mark_face(page, f"PROXY: {text}", colour=plotting.BLUE, gid=_PROXY_ID)
 
 
 def is_marked_proxy(page: Figure) -> bool:
@@ -259,6 +259,6 @@ def drawn_rows(
     return table.reindex(columns=list(DRAWN_COLUMNS))
 
 
-def may_be_compared(kind: str, proxy: str) -> bool:
+def may_be_compared(kind: str, proxy: Sequence[str]) -> bool:
     """Whether published points may stand beside ours: real data, and the paper's own collection."""
     return kind == "real" and not proxy
