@@ -34,6 +34,9 @@ class Protocol:
             the "accuracy" of a classifier, of equal ones the later.
         early_stopping: arguments of ``EarlyStopping``; None to go on to the last step.
         optimiser_settings: further arguments of the optimiser.
+        mixed_precision: compute in half precision on a GPU, see ``v1lib.mixed_precision``.
+        adversary: arguments of ``v1lib.adversary.Adversary``, for images in [-1, 1].
+        augmentation: how training images vary, see ``v1lib.augmentation``.
         milestones: after these epochs the learning rate is multiplied by ``milestone_factor``.
     """
 
@@ -53,6 +56,9 @@ class Protocol:
     objective: str = "loss"
     early_stopping: dict | None = None
     optimiser_settings: dict = field(default_factory=dict)
+    mixed_precision: bool = False
+    adversary: dict | None = None
+    augmentation: dict = field(default_factory=dict)
     milestones: tuple[int, ...] = ()
     milestone_factor: float = 0.1
 

@@ -7,16 +7,18 @@ Both draw the same batches; without dropout they agree up to rounding.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from v1lib.adversary import Adversary
 from v1lib.early_stopping import Verdict
 from v1lib.feeds import feeds_for
 from v1lib.losses import LOSSES, SUMS, scale_of_batch
+from v1lib.mixed_precision import LossScale
 from v1lib.models import takes_scans
 from v1lib.optimisers import OPTIMISERS
 from v1lib.stacking import Stack
@@ -113,6 +115,10 @@ class Trainer:
             len(runs) if self.stack.is_batched else None,
             **self.protocol.optimiser_settings,
         )
+        half = self.protocol.mixed_precision and device.type == "cuda"
+        self.loss_scale = LossScale(enabled=half)
+        adversary = self.protocol.adversary
+        self.adversary = Adversary(**adversary) if adversary else None
         self.batch_loss = torch.zeros(len(runs), device=device)
         self.n_done = self.n_evaluated = 0
         self.seconds = {"training": 0.0, "evaluation": 0.0}
@@ -144,6 +150,8 @@ class Trainer:
             "seconds": dict(self.seconds),
             "stack": self.stack.state(),
             "optimiser": self.optimiser.state(),
+            "loss_scale": self.loss_scale.state(),
+            "adversary": self.adversary.state() if self.adversary else None,
         }
 
     def restore(self, state: dict) -> None:
@@ -154,6 +162,9 @@ class Trainer:
         self.seconds = state["seconds"]
         self.stack.restore(state["stack"])
         self.optimiser.restore(state["optimiser"])
+        self.loss_scale.restore(state["loss_scale"])
+        if self.adversary:
+            self.adversary.restore(state["adversary"], self.device)
 
     def _evaluated_images(self, part: int) -> Tensor:
         """Rows of the stimuli of a part that evaluations need, for any run."""
@@ -170,12 +181,9 @@ class Trainer:
         streams = [feed.read(self._batches(part, n_steps)) for part, feed in enumerate(self.feeds)]
         with self.stack.training():
             for batches in zip(*streams, strict=True):
-                for parameter in self.stack.parameters:
-                    parameter.grad = None
-                for part, (images, responses) in enumerate(batches):
-                    loss = self._backward(part, images, responses)
-                    self.batch_loss += loss / (n_steps * len(batches))
-                self.optimiser.step(rate)
+                for _ in range(self.adversary.replays if self.adversary else 1):
+                    loss = self._update(batches, rate)
+                self.batch_loss += loss / n_steps
         self.n_done += n_steps
         self.seconds["training"] += time.monotonic() - start
 
@@ -184,14 +192,28 @@ class Trainer:
         drawn = [run.batches[part].draw(n_steps) for run in self.runs]
         return [torch.stack(step) for step in zip(*drawn, strict=True)]
 
+    def _update(self, batches: Sequence[tuple[Tensor, Tensor]], rate: Tensor | float) -> Tensor:
+        """One step of the optimiser on a batch of every scan; mean loss of each member."""
+        for parameter in self.stack.parameters:
+            parameter.grad = None
+        losses = [self._backward(part, *batch) for part, batch in enumerate(batches)]
+        if self.adversary:
+            self.adversary.follow()
+        if self.loss_scale.unscale(self.stack.parameters):
+            self.optimiser.step(rate)
+        return torch.stack(losses).mean(0)
+
     def _backward(self, part: int, images: Tensor, responses: Tensor) -> Tensor:
         """Add the gradients of a batch; the loss of each member, for the record."""
-        prediction, penalty = self.stack(images, self.scans[part])
-        loss = self.loss(prediction, responses)
-        scale = 1.0
+        if self.adversary:
+            images = self.adversary.perturbed(images)
+        with self.loss_scale.autocast(self.device):
+            prediction, penalty = self.stack(images, self.scans[part])
+        loss = self.loss(prediction.float(), responses)
+        scale = self.loss_scale.scale
         if self.protocol.scaled:
-            scale = scale_of_batch(self.feeds[part].samples.n_listed, responses.shape[1])
-        (scale * loss + penalty).sum().backward()
+            scale *= scale_of_batch(self.feeds[part].samples.n_listed, responses.shape[1])
+        (scale * loss + self.loss_scale.scale * penalty).sum().backward()
         if self.protocol.loss in SUMS:
             return loss.detach() / responses[0].numel()
         return loss.detach()
