@@ -245,9 +245,7 @@ rule lurz2021_readout_positions:
         models=lambda wildcards: as_json(lurz_positions(wildcards.variant)),
         proxy=lambda wildcards: as_json(lurz_proxy(wildcards.variant)),
         size_px=lambda wildcards: as_json(
-            config["datasets"][lurz_dataset("readout_positions", wildcards.variant)]["settings"][
-                "size_px"
-            ]
+            lurz_size_px(lurz_dataset("readout_positions", wildcards.variant))
         ),
         n_examples=lurz_judged["shown_neurons"],
     shell:

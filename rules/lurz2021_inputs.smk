@@ -206,6 +206,12 @@ def lurz_scans(dataset):
     return ["-".join(scan.split("-")[:3]) for scan in scans]
 
 
+def lurz_size_px(dataset):
+    """Height and width of the stimuli of a data set, as models see them."""
+    settings = config["datasets"][dataset]["settings"]
+    return [side // settings["downsampling"] for side in settings["size_px"]]
+
+
 lurz_simulated = config["sources"][source_of(lurz["recovery_dataset"])]["settings"]
 
 
