@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from project_copy import TINY, ProjectCopy
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 RESULTS = "results/kindel2019"
+LURZ = "results/lurz2021"
 LN = "results/kindel2019_simulated/kindel2019_ln"
 
 
@@ -57,7 +59,11 @@ def test_every_figure_has_its_picture_its_page_and_its_numbers(finished):
     assert {figure.stem.split("_")[0] for figure in burg} >= {"f3", "f5a", "f5b", "f5c", "f5d"}
     assert {figure.stem.split("_")[0] for figure in burg} >= {"f7a", "f7b", "f7c", "f7d"}
     assert {figure.stem for figure in burg} >= {"f_coi", "f_readout", "recovery"}
-    figures += burg
+    lurz = sorted((finished.run / LURZ).rglob("*.png"))
+    curves = {"fig3_direct", "fig4_transfer", "fig5_animals", "fig5_direct_variants"}
+    assert {figure.parent.name for figure in lurz} >= curves | {"readout_positions"}
+    assert {figure.stem for figure in lurz} >= {"ablation", "fig1_collections"}
+    figures += burg + lurz
     for figure in figures:
         assert figure.read_bytes().startswith(b"\x89PNG")
         assert figure.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
@@ -152,11 +158,10 @@ def test_the_report_holds_every_figure_with_its_caption(finished):
     with zipfile.ZipFile(finished.run / "report.zip") as report:
         names = {Path(name).name for name in report.namelist()}
     (finished.run / "report.zip").unlink()
-    items = {
-        path.stem.removeprefix("kindel2019_").removeprefix("burg2021_")
-        for path in (finished.root / "report").glob("*.rst")
-    }
+    captions = (finished.root / "report").glob("*.rst")
+    items = {re.sub(r"^[a-z]+\d{4}_", "", path.stem) for path in captions}
     items -= {"workflow", "k1_training", "k2_pearson_bars", "f7_pools"}
+    items -= {path.parent.name for path in (finished.run / LURZ).glob("*/animals.png")}
     items |= {"f7_pool3", "f7c_pool5", "f7d_pool7"}  # one caption for three sizes
     assert not {item for item in items if not {f"{item}.png", f"{item}.csv"} & names}
 
