@@ -18,6 +18,19 @@ IMAGES_AT_ONCE = 512  # so that the feature maps of thousands of images fit into
 
 
 @dataclass(frozen=True)
+class ClassifierInfo:
+    """What a classifier must know of its images.
+
+    Attributes:
+        n_classes: number of outputs.
+        stimulus_shape: (channels, height, width) of one image.
+    """
+
+    n_classes: int
+    stimulus_shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
 class TrainedModel:
     """A network read back from a checkpoint.
 
@@ -67,12 +80,12 @@ def takes_scans(network: nn.Module) -> bool:
     return hasattr(network, "readouts")
 
 
-def build_model(build: str, info: RecordingInfo, params: dict) -> nn.Module:
+def build_model(build: str, info: RecordingInfo | ClassifierInfo, params: dict) -> nn.Module:
     """Build the model that a configuration entry names.
 
     Args:
         build: ``file.function`` below this package, e.g. ``kindel2019.cnn``.
-        info: the neurons to predict.
+        info: the neurons to predict, or the classes.
         params: keyword arguments of that function, all of them.
 
     Raises:
