@@ -76,6 +76,7 @@ def save_checkpoint(
         "source_kind": data.source_kind,
         "stimulus_shape": list(data.stimulus_shape),
         "background": data.background,
+        "classes": None if data.classes is None else list(data.classes),
         "members": members,
     }
     with atomic(path) as part:

@@ -2,20 +2,23 @@
 
 The neurons of a recording session, or those of a scan, are a group. A recording has one network
 for each session; a data set of scans has one network for all its scans, so that they can share a
-core.
+core. Labelled images are one group, whose "neurons" are the classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from v1lib.labelled_images import LabelledImages, open_labelled
 from v1lib.recording import Recording, ScanInfo, load_recording
 from v1lib.scans import Scan, open_scans
-from v1lib.splits import split_codes
+from v1lib.splits import SPLIT_CODES, split_codes
 
+LABELLED_PARTS = ("train", "validation")
+MIDDLE_GREY = 128.0
 ALL_SCANS = "all"  # the session of a run on all scans of a data set
 
 
@@ -80,35 +83,59 @@ class Group:
 
 
 @dataclass(frozen=True)
+class LabelledGroup:
+    """The training and validation images of a data set with labels, in this order.
+
+    Attributes:
+        recorded: the data set.
+    """
+
+    recorded: LabelledImages
+    name: str = "images"
+    is_scan: bool = False
+
+    @property
+    def neurons(self) -> np.ndarray:
+        """int64 [n_classes], one output for each class."""
+        return np.arange(len(self.recorded.classes))
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """int8 [n_images], see ``Group``."""
+        sizes = [len(self.recorded.parts[part]) for part in LABELLED_PARTS]
+        return np.repeat([SPLIT_CODES[part] for part in LABELLED_PARTS], sizes).astype(np.int8)
+
+    @property
+    def first_shown(self) -> np.ndarray:
+        """int64 [n_images], see ``Group``."""
+        return np.arange(len(self.codes))
+
+    @property
+    def n_listed(self) -> int:
+        """See ``Group``."""
+        return len(self.codes)
+
+
+@dataclass(frozen=True)
 class DataSet:
-    """A recording or a data set of scans.
+    """A recording, a data set of scans, or labelled images.
 
     Attributes:
         name, source_kind: as in ``Recording``.
         together: groups that one network predicts, by the session of its run.
+        stimulus_shape: (channels, height, width) of one image as networks see it.
+        background: grey value around the images, see ``Recording.background``.
         recording: what it was made of, if that is a recording.
+        classes: names of the labels, if it has labels.
     """
 
     name: str
     source_kind: str
-    together: Mapping[str, tuple[Group, ...]]
+    together: Mapping[str, tuple[Group | LabelledGroup, ...]]
+    stimulus_shape: tuple[int, int, int]
+    background: float
     recording: Recording | None = None
-
-    @property
-    def stimulus_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
-        return tuple(self._first.recorded.stimuli.shape[1:])
-
-    @property
-    def background(self) -> float:
-        """Grey value around the images, see ``Recording.background``."""
-        if self.recording is not None:
-            return self.recording.background
-        return self._first.recorded.facts.image_mean
-
-    @property
-    def _first(self) -> Group:
-        return next(iter(self.together.values()))[0]
+    classes: Sequence[str] | None = None
 
 
 def of_recording(recording: Recording) -> DataSet:
@@ -117,7 +144,14 @@ def of_recording(recording: Recording) -> DataSet:
         session: (Group(session, recording, recording.neurons_of(session)),)
         for session in recording.session_names
     }
-    return DataSet(recording.dataset, recording.source_kind, groups, recording)
+    return DataSet(
+        name=recording.dataset,
+        source_kind=recording.source_kind,
+        together=groups,
+        stimulus_shape=tuple(recording.stimuli.shape[1:]),
+        background=recording.background,
+        recording=recording,
+    )
 
 
 def of_scans(scans: Mapping[str, Scan]) -> DataSet:
@@ -131,13 +165,42 @@ def of_scans(scans: Mapping[str, Scan]) -> DataSet:
         raise ValueError(f"scans of one data set need images of one size, found {sizes}")
     groups = tuple(Group(name, scan, np.arange(scan.n_neurons)) for name, scan in scans.items())
     first = groups[0].recorded
-    return DataSet(first.dataset, first.source_kind, {ALL_SCANS: groups})
+    return DataSet(
+        name=first.dataset,
+        source_kind=first.source_kind,
+        together={ALL_SCANS: groups},
+        stimulus_shape=tuple(first.stimuli.shape[1:]),
+        background=first.facts.image_mean,
+    )
+
+
+def of_labelled(images: LabelledImages) -> DataSet:
+    """Images with labels, for one classifier.
+
+    Raises:
+        ValueError: there are no training or no validation images.
+    """
+    if missing := sorted(set(LABELLED_PARTS) - set(images.parts)):
+        raise ValueError(f"data set {images.dataset} has no {missing[0]} images to train with")
+    group = LabelledGroup(images)
+    return DataSet(
+        name=images.dataset,
+        source_kind=images.source_kind,
+        together={group.name: (group,)},
+        stimulus_shape=(3, *images.parts["validation"].images.shape[1:3]),
+        background=MIDDLE_GREY,
+        classes=images.classes,
+    )
 
 
 def open_data_set(path: Path) -> DataSet:
-    """A recording (file) or a data set of scans (folder).
+    """A recording (file), a data set of scans, or labelled images (folders).
 
     Raises:
-        FileNotFoundError, ValueError: see ``load_recording`` and ``open_scans``.
+        FileNotFoundError, ValueError: see ``load_recording``, ``open_scans``, ``open_labelled``.
     """
-    return of_scans(open_scans(path)) if path.is_dir() else of_recording(load_recording(path))
+    if not path.is_dir():
+        return of_recording(load_recording(path))
+    if (path / "images.json").exists():
+        return of_labelled(open_labelled(path))
+    return of_scans(open_scans(path))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from v1lib.data_sets import DataSet, Group
-from v1lib.models import build_model, takes_scans
+from v1lib.models import ClassifierInfo, build_model, takes_scans
 from v1lib.penalties import KEY, with_penalty
 from v1lib.recording import Recording, RecordingInfo
 from v1lib.search import drawn
@@ -169,8 +169,10 @@ def _check_neurons(data: DataSet, plan: RunPlan) -> None:
         )
 
 
-def info_of(data: DataSet, plan: RunPlan) -> RecordingInfo:
-    """What the model of this run may know of its neurons (training images only)."""
+def info_of(data: DataSet, plan: RunPlan) -> RecordingInfo | ClassifierInfo:
+    """What the model of this run may know of its neurons (training images only), or classes."""
+    if data.classes is not None:
+        return ClassifierInfo(len(data.classes), data.stimulus_shape)
     scans = tuple(
         group.info(part.neuron_index, _training_trials(group, part))
         for group, part in zip(data.together[plan.session], plan.parts, strict=True)

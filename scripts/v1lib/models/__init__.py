@@ -117,13 +117,7 @@ def load_models(checkpoint: Path, *, seeds: Collection[int] | None = None) -> li
         members = content["members"]
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
         raise ValueError(f"{checkpoint}: not a readable checkpoint ({error})") from error
-    info = RecordingInfo(
-        stimulus_shape=tuple(content["stimulus_shape"]),
-        n_neurons=0,
-        mean_response=np.zeros(0, dtype=np.float32),
-        mean_response_filled=np.zeros(0, dtype=np.float32),
-        background=content["background"],
-    )
+    info = _info_of(content)
     return [
         _restore(member, info)
         for member in members
@@ -131,7 +125,21 @@ def load_models(checkpoint: Path, *, seeds: Collection[int] | None = None) -> li
     ]
 
 
-def _restore(member: dict, info: RecordingInfo) -> TrainedModel:
+def _info_of(content: dict) -> RecordingInfo | ClassifierInfo:
+    """What all networks of a checkpoint were built from."""
+    shape = tuple(content["stimulus_shape"])
+    if content.get("classes"):
+        return ClassifierInfo(len(content["classes"]), shape)
+    return RecordingInfo(
+        stimulus_shape=shape,
+        n_neurons=0,
+        mean_response=np.zeros(0, dtype=np.float32),
+        mean_response_filled=np.zeros(0, dtype=np.float32),
+        background=content["background"],
+    )
+
+
+def _restore(member: dict, info: RecordingInfo | ClassifierInfo) -> TrainedModel:
     parts = {
         part["name"]: TrainedPart(
             np.array(part["neuron_index"], dtype=np.int64), np.array(part["split"], dtype=np.int8)
@@ -140,13 +148,14 @@ def _restore(member: dict, info: RecordingInfo) -> TrainedModel:
     }
     neuron_index = np.concatenate([part.neuron_index for part in parts.values()])
     unknown = np.zeros(len(neuron_index), dtype=np.float32)
-    info = replace(
-        info,
-        n_neurons=len(neuron_index),
-        mean_response=unknown,
-        mean_response_filled=unknown,
-        scans=tuple(_scan_info(part) for part in member["parts"]),
-    )
+    if isinstance(info, RecordingInfo):
+        info = replace(
+            info,
+            n_neurons=len(neuron_index),
+            mean_response=unknown,
+            mean_response_filled=unknown,
+            scans=tuple(_scan_info(part) for part in member["parts"]),
+        )
     module = build_model(member["build"], info, member["params"])
     module.load_state_dict(member["state_dict"])
     module.eval().requires_grad_(False)
