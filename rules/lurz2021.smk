@@ -6,6 +6,7 @@
 
 include: "lurz2021_inputs.smk"
 include: "lurz2021_parameters.smk"
+include: "lurz2021_recovery.smk"
 
 
 rule lurz2021_fig1_collections:

@@ -208,8 +208,12 @@ def lurz_scans(dataset):
 
 def lurz_size_px(dataset):
     """Height and width of the stimuli of a data set, as models see them."""
-    settings = config["datasets"][dataset]["settings"]
-    return [side // settings["downsampling"] for side in settings["size_px"]]
+    size = config["datasets"][dataset]["settings"]["size_px"]
+    return [side // lurz_downsampling(dataset) for side in size]
+
+
+def lurz_downsampling(dataset):
+    return config["datasets"][dataset]["settings"]["downsampling"]
 
 
 lurz_simulated = config["sources"][source_of(lurz["recovery_dataset"])]["settings"]

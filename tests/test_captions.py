@@ -14,7 +14,7 @@ CAPTIONS = sorted((ROOT / "report").glob("*.rst"))
 ALWAYS_SIMULATED = (
     *("kindel2019_k11_orientation", "kindel2019_recovery"),
     "burg2021_recovery",
-    *("lurz2021_ablation", "lurz2021_fig1_collections"),
+    *("lurz2021_ablation", "lurz2021_fig1_collections", "lurz2021_recovery"),
 )
 PAPERS = {"kindel": "kindel2019", "burg": "burg2021", "lurz": "lurz2021"}  # as its rules call it
 PARAMS = {  # of the rules whose captions mention them
