@@ -37,11 +37,12 @@ class Feed(ABC):
         self.image_index = torch.as_tensor(samples.image_index)
 
     @abstractmethod
-    def read(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    def read(self, batches: list[Tensor], first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and responses of batches of samples.
 
         Args:
             batches: int64 [n_members, size] each, on the CPU.
+            first_step: number of the step that the first batch is for.
 
         Yields:
             [n_members, size, C, H, W] and [n_members, size, largest n_neurons], NaN where a
@@ -74,7 +75,7 @@ class ResidentFeed(Feed):
         self.all_responses = _stacked(samples.responses, self.columns).to(device)
         self.index_on_device = self.image_index.to(device)
 
-    def read(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    def read(self, batches: list[Tensor], first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """See ``Feed.read``."""
         sizes = [batch.shape[1] for batch in batches]
         together = torch.cat(batches, 1).to(self.device)  # one copy for all steps
@@ -96,7 +97,7 @@ class ResidentFeed(Feed):
 class StreamedFeed(Feed):
     """Reads the next batches from mapped files while one is computed."""
 
-    def read(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    def read(self, batches: list[Tensor], first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """See ``Feed.read``."""
         own = [member for batch in batches for member in batch]  # of all members, step by step
         n_ahead = 2 * len(self.columns)
@@ -120,26 +121,6 @@ class StreamedFeed(Feed):
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor
-
-
-def feeds_for(
-    samples: Sequence[Samples],
-    columns: Sequence[Sequence[np.ndarray]],
-    device: torch.device,
-    *,
-    resident_bytes: float,
-) -> list[Feed]:
-    """One feed for each scan, all resident or all streamed.
-
-    Args:
-        samples: of each scan.
-        columns: of each scan, for each member.
-        device: where tensors go.
-        resident_bytes: what may be kept on the device.
-    """
-    needed = sum(part.n_bytes for part in samples)
-    kind = ResidentFeed if needed <= resident_bytes else StreamedFeed
-    return [kind(*pair, device) for pair in zip(samples, columns, strict=True)]
 
 
 def _stacked(responses: np.ndarray, columns: list[np.ndarray]) -> Tensor:

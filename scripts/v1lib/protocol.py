@@ -36,7 +36,7 @@ class Protocol:
         optimiser_settings: further arguments of the optimiser.
         mixed_precision: compute in half precision on a GPU, see ``v1lib.mixed_precision``.
         adversary: arguments of ``v1lib.adversary.Adversary``, for images in [-1, 1].
-        augmentation: how training images vary, see ``v1lib.augmentation``.
+        augmentation: how labelled training images vary, see ``v1lib.labelled_feed``.
         milestones: after these epochs the learning rate is multiplied by ``milestone_factor``.
     """
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from v1lib.data_sets import DataSet, Group
+from v1lib.data_sets import LABELLED_PARTS, DataSet, Group, LabelledGroup
+from v1lib.labelled_images import Part as LabelledPart
 from v1lib.recording import Recording
 
 KINDS = ("images", "trials")
@@ -32,13 +33,43 @@ class Samples:
         return self.stimuli.nbytes + self.responses.nbytes
 
 
-def samples_of(data: DataSet, kind: str) -> dict[str, Samples]:
+@dataclass(frozen=True)
+class LabelledSamples:
+    """Images and their labels: those for training, then those for validation.
+
+    Attributes:
+        parts: training and validation images.
+        n_classes: number of labels.
+        n_listed: see ``Samples``.
+    """
+
+    parts: tuple[LabelledPart, LabelledPart]
+    n_classes: int
+    n_listed: int
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 [n_images]."""
+        return np.concatenate([part.labels for part in self.parts])
+
+    @property
+    def image_index(self) -> np.ndarray:
+        """int64 [n_images], each image is one sample."""
+        return np.arange(self.n_listed)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the images take if they are read whole."""
+        return sum(part.images.nbytes for part in self.parts)
+
+
+def samples_of(data: DataSet, kind: str) -> dict[str, Samples | LabelledSamples]:
     """The samples of each session or scan, by name; sessions of a recording share theirs.
 
     Args:
         data: where they come from.
         kind: "images" (one sample per image, its response averaged over trials) or "trials" (one
-            per trial).
+            per trial); labelled images are their own samples.
 
     Raises:
         ValueError: unknown kind.
@@ -46,6 +77,8 @@ def samples_of(data: DataSet, kind: str) -> dict[str, Samples]:
     if kind not in KINDS:
         raise ValueError(f"samples is {kind!r}, allowed: {', '.join(KINDS)}")
     groups = [group for together in data.together.values() for group in together]
+    if data.classes is not None:
+        return {group.name: _of_labelled(group) for group in groups}
     if data.recording is None:
         return {group.name: _of_scan(group, kind) for group in groups}
     samples = _of_recording(data.recording, kind)
@@ -58,6 +91,11 @@ def _of_recording(recording: Recording, kind: str) -> Samples:
     else:
         index, responses = recording.image_index, recording.responses
     return Samples(recording.stimuli, index, responses.astype("f4"), len(recording.responses))
+
+
+def _of_labelled(group: LabelledGroup) -> LabelledSamples:
+    parts = tuple(group.recorded.parts[name] for name in LABELLED_PARTS)
+    return LabelledSamples(parts, len(group.neurons), group.n_listed)
 
 
 def _of_scan(group: Group, kind: str) -> Samples:

@@ -32,9 +32,7 @@ The mapped pages are those of the file cache: they are given back when memory is
 several processes share them.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -42,6 +40,7 @@ from pathlib import Path
 import numpy as np
 
 from v1lib.files import atomic_folder, read_json, write_json
+from v1lib.read_ahead import read_ahead
 from v1lib.recording import Recording
 
 FORMAT = 1
@@ -187,14 +186,7 @@ def read_batches(
         responses = scan.responses[trials]
         return images, responses if neurons is None else responses.take(neurons, axis=1)
 
-    waiting: deque = deque()
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        for trials in batches:
-            waiting.append(reader.submit(read, trials))
-            if len(waiting) > n_ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    yield from read_ahead(read, batches, n_ahead=n_ahead)
 
 
 def open_scans(folder: Path) -> dict[str, Scan]:

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from v1lib.adversary import Adversary
 from v1lib.early_stopping import Verdict
-from v1lib.feeds import feeds_for
 from v1lib.losses import LOSSES, SUMS, scale_of_batch
 from v1lib.mixed_precision import LossScale
 from v1lib.models import takes_scans
 from v1lib.optimisers import OPTIMISERS
+from v1lib.run_feeds import feeds_of
 from v1lib.stacking import Stack
 from v1lib.training_run import Run
 from v1lib.training_state import ResumeFile
@@ -100,15 +100,9 @@ class Trainer:
         self.evaluation_steps = runs[0].evaluation_steps
         self.device = device
         self.stack = Stack([run.module for run in runs], runs[0].plan.seeds["noise"], device)
-        parts = range(len(runs[0].plan.parts))
         self.scans = _scans_of(runs[0])
-        self.feeds = feeds_for(
-            runs[0].samples,
-            [[run.plan.parts[part].neuron_index for run in runs] for part in parts],
-            device,
-            resident_bytes=resident_bytes,
-        )
-        self.evaluated = [self._evaluated_images(part) for part in parts]
+        self.feeds = feeds_of(runs, device, resident_bytes=resident_bytes)
+        self.evaluated = [self._evaluated_images(part) for part in range(len(self.feeds))]
         self.loss = LOSSES[self.protocol.loss]
         self.optimiser = OPTIMISERS[self.protocol.optimiser](
             self.stack.parameters,
@@ -178,7 +172,10 @@ class Trainer:
         rates = [run.schedule.learning_rate for run in self.runs]
         rate = torch.tensor(rates, device=self.device) if self.stack.is_batched else rates[0]
         self.batch_loss.zero_()
-        streams = [feed.read(self._batches(part, n_steps)) for part, feed in enumerate(self.feeds)]
+        streams = [
+            feed.read(self._batches(part, n_steps), self.n_done)
+            for part, feed in enumerate(self.feeds)
+        ]
         with self.stack.training():
             for batches in zip(*streams, strict=True):
                 for _ in range(self.adversary.replays if self.adversary else 1):

@@ -1,0 +1,192 @@
+"""The trainer on labelled images: views, milestones, accuracy, adversarial noise, resuming."""
+
+import json
+from copy import deepcopy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from scan_trainings import assert_same, exact, options
+from train_responses import main as train_responses
+from v1lib.adversary import Adversary
+from v1lib.data_sets import open_data_set
+from v1lib.early_stopping import Schedule
+from v1lib.labelled_images import new_labelled
+from v1lib.losses import cross_entropy
+from v1lib.mixed_precision import LossScale
+from v1lib.models import load_models
+from v1lib.optimisers import MomentumSGD
+from v1lib.training_state import ResumeFile
+
+SIZE_PX = 32
+MODEL = {
+    "build": "pogoncheff2023.resnet",
+    "params": {
+        "blocks": [3, 1, 1, 1],
+        "width": 4,
+        "center_surround": None,
+        "local_fields": None,
+        "normalization": None,
+        "magnification": None,
+    },
+    "training": {
+        "split": "recording",
+        "optimiser": "momentum",
+        "optimiser_settings": {"momentum": 0.9, "weight_decay": 1e-5},
+        "learning_rate": 0.05,
+        "batch_size": 16,
+        "max_epochs": 4,
+        "loss": "cross_entropy",
+        "batches": "passes",
+        "evaluated": ["validation"],
+        "objective": "accuracy",
+        "milestones": [2],
+        "augmentation": {"crop": {"scale": [0.5, 1.0], "aspect": [0.75, 1.33]}, "flip": 0.5},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Noise with one channel brighter than the others, which tells the class."""
+    folder = tmp_path_factory.mktemp("images") / "set"
+    rng = np.random.default_rng(0)
+    with new_labelled(
+        folder, dataset="toy", source_kind="simulated", classes=["red", "green", "blue"]
+    ) as writer:
+        for part, n_images in (("train", 60), ("validation", 24)):
+            with writer.part(part, (SIZE_PX, SIZE_PX)) as own:
+                for number in range(n_images):
+                    image = rng.integers(0, 120, (SIZE_PX, SIZE_PX, 3)).astype(np.uint8)
+                    image[..., number % 3] += 80
+                    own.add(image, number % 3)
+    return folder
+
+
+def train(images, folder, model=MODEL, **more):
+    train_responses(**options(images, folder, model, **more))
+    members = torch.load(folder / "checkpoint.pt", weights_only=True)["members"]
+    return members, pd.read_csv(folder / "history.csv")
+
+
+def changed(**training):
+    model = deepcopy(MODEL)
+    model["training"] |= training
+    return model
+
+
+def test_classes_are_learned_and_the_best_epoch_is_kept(images, tmp_path):
+    _, history = train(images, tmp_path, changed(max_epochs=16, milestones=[12]))
+    accuracy = history["validation_accuracy"]
+    assert accuracy.max() > 0.9
+    (record,) = json.loads((tmp_path / "run.json").read_text())
+    latest_best = history["step"][accuracy[accuracy == accuracy.max()].index[-1]]
+    assert record["best_step"] == latest_best
+    (network,) = load_models(tmp_path / "checkpoint.pt")
+    validation = open_data_set(images).together["images"][0].recorded.parts["validation"]
+    shown = validation.images.transpose(0, 3, 1, 2) / np.float32(127.5) - 1
+    found = (network.respond(shown).argmax(1) == validation.labels).mean()
+    assert found == pytest.approx(record["best_validation_accuracy"])
+
+
+def test_the_learning_rate_falls_after_its_milestones(images, tmp_path):
+    _, history = train(images, tmp_path, changed(max_epochs=5, milestones=[2, 4]))
+    assert history["learning_rate"].tolist() == pytest.approx([0.05, 0.05, 0.05, 5e-3, 5e-3, 5e-4])
+
+
+def test_the_later_of_equal_accuracies_is_kept():
+    for later, best in ((True, 2), (False, 1)):
+        schedule = Schedule(0.1, later_of_equal=later)
+        verdicts = [schedule.judge(step, value) for step, value in enumerate((-0.1, -0.3, -0.3))]
+        assert schedule.best_step == best
+        assert verdicts[2] == ("better" if later else "worse")
+
+
+def test_images_read_from_the_file_give_the_same_network(images, tmp_path):
+    resident, _ = train(images, tmp_path / "resident")
+    streamed, _ = train(images, tmp_path / "streamed", resident_gb=1e-9)
+    assert_same(resident, streamed, **exact())
+
+
+@pytest.mark.parametrize(
+    "adversary", [None, {"epsilon": 0.0157, "step_size": 0.0157, "replays": 2}]
+)
+def test_an_interrupted_training_ends_where_an_unbroken_one_does(
+    images, tmp_path, monkeypatch, adversary
+):
+    model = changed(adversary=adversary)
+    unbroken, history = train(images, tmp_path / "unbroken", model)
+    saves = []
+    save = ResumeFile.save
+
+    def save_then_stop(self, state):
+        save(self, state)
+        saves.append(state)
+        if len(saves) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ResumeFile, "save", save_then_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(images, tmp_path / "broken", model, seconds_between_saves=0)
+    monkeypatch.undo()
+    broken, broken_history = train(images, tmp_path / "broken", model)
+    assert_same(unbroken, broken, **exact())
+    pd.testing.assert_frame_equal(history, broken_history)
+
+
+def test_seeds_differ_and_views_vary(images, tmp_path):
+    members, _ = train(images, tmp_path / "two", seeds=[0, 1])
+    weights = [member["state_dict"]["fc.weight"] for member in members]
+    assert not torch.equal(*weights)
+    plain = changed(augmentation={"crop": None, "flip": 0.0})
+    members, _ = train(images, tmp_path / "plain", plain)
+    assert not torch.equal(weights[0], members[0]["state_dict"]["fc.weight"])
+
+
+def test_momentum_is_that_of_the_library():
+    reference = nn.Parameter(torch.randn(4, 3, generator=torch.Generator().manual_seed(0)))
+    ours = reference.detach().clone().requires_grad_()
+    theirs = torch.optim.SGD([reference], lr=0.1, momentum=0.9, weight_decay=1e-2)
+    optimiser = MomentumSGD([ours], None, momentum=0.9, weight_decay=1e-2)
+    for step in range(6):
+        reference.grad = torch.full((4, 3), float(np.sin(step)))
+        ours.grad = reference.grad.clone()
+        theirs.step()
+        optimiser.step(0.1)
+    torch.testing.assert_close(ours, reference)
+
+
+def test_cross_entropy_is_that_of_the_library():
+    logits, labels = torch.randn(2, 5, 7), torch.randint(7, (2, 5))
+    expected = torch.stack(
+        [nn.functional.cross_entropy(*pair) for pair in zip(logits, labels, strict=True)]
+    )
+    torch.testing.assert_close(cross_entropy(logits, labels), expected)
+
+
+def test_noise_goes_up_the_loss_and_stays_within_its_bound():
+    adversary = Adversary(epsilon=0.1, step_size=0.06, replays=2)
+    images = torch.zeros(1, 3, 1, 2, 2)
+    weight = torch.tensor([1.0, -1.0]).expand(2, 2)
+    for size, noise in ((3, 0.06), (2, 0.1), (3, 0.1)):  # clipped; the third image was left out
+        adversary.perturbed(images[:, :size]).mul(weight).sum().backward()
+        adversary.follow()
+        torch.testing.assert_close(adversary.noise[0, 0, 0], noise * weight)
+    torch.testing.assert_close(adversary.noise[0, 2, 0], 0.1 * weight)
+    shown = adversary.perturbed(images + 0.9)
+    assert float(shown.detach().max()) == 1.0  # 0.9 + 2 * 0.1 is beyond the range
+
+
+def test_the_loss_scale_gives_way_to_overflow_and_grows_again():
+    scale, weight = LossScale(enabled=True), nn.Parameter(torch.zeros(2))
+    start = scale.scale
+    weight.grad = torch.tensor([1.0, torch.inf])
+    assert not scale.unscale([weight]) and scale.scale == start / 2
+    weight.grad = torch.full((2,), start)
+    assert scale.unscale([weight]) and weight.grad.tolist() == [2.0, 2.0]
+    scale.n_good = LossScale.INTERVAL - 1
+    assert scale.unscale([weight]) and scale.scale == start
+    assert LossScale(enabled=False).unscale([weight])
