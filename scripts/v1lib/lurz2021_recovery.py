@@ -15,6 +15,7 @@ import pandas as pd
 from v1lib.correlation import correlation
 from v1lib.statistics import bootstrap_interval
 
+ROUNDING = 1e-9  # errors that differ by less are equal
 _MIRROR = np.diag([-1.0, 1.0])  # of cortical coordinates, along x
 
 
@@ -105,6 +106,7 @@ def recovered_positions(
     by_chance = np.array([correlation(learned, other) for other in exchanged])
     errors = np.array([_error(learned, other) for other in exchanged])
     as_good = (by_chance >= found).sum(axis=0)
+    as_near = (errors <= error * (1 + ROUNDING)).sum()  # all, where positions do not differ
     return PositionRecovery(
         correlation=found,
         offset_px=offset,
@@ -112,7 +114,7 @@ def recovered_positions(
         control_correlation=by_chance.mean(axis=0),
         control_error_px=float(errors.mean()),
         p_correlation=np.where(np.isnan(found), np.nan, (1 + as_good) / (1 + n_permutations)),
-        p_error=float((1 + (errors <= error).sum()) / (1 + n_permutations)),
+        p_error=float((1 + as_near) / (1 + n_permutations)),
         n=len(learned),
     )
 
