@@ -16,8 +16,7 @@ from v1lib.runs import RunPlan
 
 log = logging.getLogger(__name__)
 
-SCORE = "best_validation_correlation"
-PREFIX = "core."
+SCORES = ("best_validation_correlation", "best_validation_accuracy")  # of a run, larger is better
 
 
 def start_from_cores(
@@ -29,11 +28,11 @@ def start_from_cores(
     """Fill the core of every network; without ``choice`` they stay as they are.
 
     Args:
-        networks: with a ``core``.
+        networks: say which of their weights are the core's (``is_core``).
         plans: of the networks, in their order.
         choice: the ``core`` section of a model entry. Of trained cores, ``of`` are values of their
-            draw, and ``same`` names values that are those of the network's own draw; among the
-            cores that fit, the one with the best validation correlation is taken.
+            draw, and ``same`` names values that are those of the network's own draw, or the
+            ``seed``; among the cores that fit, the one that is best on validation is taken.
         files: all checkpoints of the cores, or the published file.
 
     Raises:
@@ -48,9 +47,10 @@ def start_from_cores(
     candidates = [member for path in files for member in _members(path)]
     for network, plan in zip(networks, plans, strict=True):
         wanted = dict(choice.get("of", {}))
-        wanted |= {name: plan.draw.get(name) for name in choice.get("same", [])}
+        own = plan.draw | {"seed": plan.seed}
+        wanted |= {name: own.get(name) for name in choice.get("same", [])}
         member = _best(candidates, wanted, choice)
-        _fill(network.core, member, choice)
+        _fill(network, member, choice)
         log.info("%s starts from the core of seed %d of %s", plan.name, member["seed"], choice)
 
 
@@ -63,26 +63,32 @@ def _best(candidates: list[dict], wanted: Mapping, choice: Mapping) -> dict:
     fitting = [
         member
         for member in candidates
-        if all(member["draw"].get(name) == value for name, value in wanted.items())
+        if all(_told(member).get(name) == value for name, value in wanted.items())
     ]
     if not fitting:
         raise ValueError(
             f"no trained core of {choice['model']} on {choice['dataset']} has {wanted}; its draws "
-            f"are {[member['draw'] for member in candidates]}"
+            f"are {[_told(member) for member in candidates]}"
         )
-    return max(fitting, key=lambda member: member["record"][SCORE])
+    return max(
+        fitting,
+        key=lambda member: max(member["record"][s] for s in SCORES if s in member["record"]),
+    )
 
 
-def _fill(core: nn.Module, member: dict, choice: Mapping) -> None:
-    state = {
-        name.removeprefix(PREFIX): value
-        for name, value in member["state_dict"].items()
-        if name.startswith(PREFIX)
-    }
-    try:
-        core.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(
-            f"the core of {choice['model']} on {choice['dataset']} does not fit; settings of the "
-            f"core must be those it was trained with ({error})"
-        ) from error
+def _told(member: dict) -> dict:
+    return member["draw"] | {"seed": member["seed"]}
+
+
+def _fill(network: nn.Module, member: dict, choice: Mapping) -> None:
+    needed = {name: value for name, value in network.state_dict().items() if network.is_core(name)}
+    given = {name: v for name, v in member["state_dict"].items() if network.is_core(name)}
+    for name in sorted(needed.keys() | given.keys()):
+        shapes = [tuple(state[name].shape) if name in state else None for state in (needed, given)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"the core of {choice['model']} on {choice['dataset']} does not fit: {name} has "
+                f"shape {shapes[1]}, expected {shapes[0]}; settings of the core must be those it "
+                "was trained with"
+            )
+    network.load_state_dict(given, strict=False)

@@ -74,6 +74,11 @@ class Network(nn.Module):
         outputs = [self.readouts[name](maps, *more) for name in names]
         return nn.functional.elu(torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]) + 1
 
+    @staticmethod
+    def is_core(name: str) -> bool:
+        """Whether a weight of that name belongs to the core."""
+        return name.startswith("core.")
+
     def features(self, images: Tensor) -> Tensor:
         """Feature maps [n, C, h, w]; without gradients if the core is frozen."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):

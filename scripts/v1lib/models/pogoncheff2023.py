@@ -91,6 +91,11 @@ class ResNet(nn.Module):
         maps = self.layer4(self.layer3(self.layer2(self.v1(images))))
         return self.fc(maps.mean((2, 3)))
 
+    @staticmethod
+    def is_core(name: str) -> bool:
+        """Whether a weight of that name stays when the network learns other classes."""
+        return not name.startswith("fc.")
+
     def v1(self, images: Tensor) -> Tensor:
         """The V1 stage, the output of ``layer1``: [n, 3, H, W] -> [n, 4 width, H / 4, W / 4]."""
         images = images.contiguous(memory_format=torch.channels_last)
@@ -106,6 +111,7 @@ def resnet(
     local_fields: Mapping | None,
     normalization: str | None,
     magnification: Mapping | None,
+    frozen: bool = False,
 ) -> ResNet:
     """A residual network with any of the components; none of them is shared or remembered.
 
@@ -123,6 +129,8 @@ def resnet(
         normalization: tuned, untuned or None, after every block of the first stage.
         magnification: radius_edges, n_angles, antialias, pad_radius of
             ``v1lib.polar_transform.PolarTransform``, which replaces the max pooling.
+        frozen: only the output layer learns. As in the original, batch norms still follow the
+            images (reference section 4.2).
 
     Raises:
         ValueError: a block does not exist or would be two components, a component is unknown, or
@@ -145,6 +153,9 @@ def resnet(
         _add_local_fields(network.layer1, width, size, **local_fields)
     for block in network.layer1:
         block.normalization = NORMALIZATIONS[normalization](EXPANSION * width)
+    if frozen:
+        network.requires_grad_(False)
+        network.fc.requires_grad_(True)
     return network.to(memory_format=torch.channels_last)
 
 
