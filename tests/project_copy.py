@@ -42,6 +42,14 @@ TINY = {
         "burg2021_lnp": {"training": _SHORTER},
         "burg2021_gabor_filter_bank": {"training": _SHORTER},
         "burg2021_cadena2019_cnn": {"training": _SHORTER},
+        **dict.fromkeys(
+            (
+                *("lurz2021_core", "lurz2021_random_vgg16", "lurz2021_random_vgg16_search"),
+                *("lurz2021_gaussian", "lurz2021_gaussian_search"),
+                *("lurz2021_factorised", "lurz2021_factorised_search"),
+            ),
+            {"training": {"max_epochs": 1}},
+        ),
     },
     "papers": {
         "kindel2019": {"preferred_images": {"n_steps": 3}},
