@@ -86,6 +86,10 @@ def recovered_positions(
 ) -> PositionRecovery:
     """Compare positions of the same neurons, with a control that exchanges the neurons.
 
+    Positions that follow from the cortex by a wrong linear map still correlate with those that
+    follow by the right one: for such readouts the map says more, and a core that was never trained
+    is the control.
+
     Args:
         learned_px, planted_px: [n_neurons, 2], column and row.
         n_permutations, seed: of the control.
