@@ -5,7 +5,7 @@ import torch
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
-from v1lib import threads
+from v1lib import pooled_convolution, threads
 from v1lib.depthwise import DepthwiseConvolution
 
 pytest.importorskip("numba")
@@ -115,9 +115,9 @@ def test_what_the_kernels_cannot_do_is_pytorchs(layer):
     assert layer(maps).shape[2:] == ((7, 9) if layer.weight.shape[-1] == 3 else (8, 10))
 
 
-def test_kernels_can_be_switched_off():
+def test_without_numba_it_is_pytorchs(monkeypatch):
     layer, maps = layer_and_maps((8, 5, 9, 14, 2))
-    layer.fused = False
+    monkeypatch.setattr(pooled_convolution, "convolution_kernels", None)
     assert not uses_kernels(layer, maps)
 
 

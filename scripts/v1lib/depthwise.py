@@ -20,10 +20,10 @@ class DepthwiseConvolution(nn.Conv2d):
 
     Same parameters, initialisation, values and gradients (to rounding) as PyTorch's layer. For
     float32 on the CPU it runs on compiled kernels (``v1lib.depthwise_kernels``): PyTorch's gradient
-    of large filters takes 6 to 30 times as long. They take a second to compile, share the images
-    out among the threads that PyTorch may use and give the same result for any number of them.
-    Elsewhere, inside ``torch.func`` transformations, for dilated or even filters and with ``fused``
-    off it runs on PyTorch's.
+    of large filters takes 10 to 30 times as long. They take a second to compile, which a few steps
+    of a network win back, share the images out among the threads that PyTorch may use and give the
+    same result for any number of them. Elsewhere, inside ``torch.func`` transformations and for
+    dilated or even filters it runs on PyTorch's.
 
     Args:
         n_channels: of the maps; the compiled kernels need a multiple of 4.
@@ -32,7 +32,6 @@ class DepthwiseConvolution(nn.Conv2d):
 
     Attributes:
         weight: [n_channels, 1, kernel, kernel].
-        fused: whether the compiled kernels may be used; True at first.
     """
 
     def __init__(self, n_channels: int, kernel: int, *, dilation: int = 1) -> None:
@@ -45,12 +44,10 @@ class DepthwiseConvolution(nn.Conv2d):
             groups=n_channels,
             bias=False,
         )
-        self.fused = True
 
     def forward(self, maps: Tensor) -> Tensor:
         """[n, n_channels, h, w] -> the same shape, of an even kernel one row and column more."""
-        plain = maps.dim() == 4 and self.dilation == (1, 1)
-        possible = self.fused and plain and kernels_apply(maps, self.weight)
+        possible = maps.dim() == 4 and self.dilation == (1, 1) and kernels_apply(maps, self.weight)
         if possible and depthwise_kernels.supports(maps.shape[1], self.kernel_size[0]):
             return _Filtering.apply(maps, self.weight)
         return super().forward(maps)
