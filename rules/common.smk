@@ -154,7 +154,7 @@ def fields_of(entry, *names):
 def reason_to_leave_out(source):
     """Why a source cannot be used with this configuration, or None."""
     entry = config["sources"][source]
-    if entry["kind"] == "official" and not entry["use"]:
+    if not entry.get("use", True):
         return (
             f"source {source} is switched off ({entry['terms']}); "
             f"sources.{source}.use: true includes it. Please cite: {entry['citation']}"
@@ -338,22 +338,22 @@ def names_of(section, **wanted):
     return "|".join(names) or "there_is_none"
 
 
+def sources_with_files():
+    """Pattern of the sources whose files are downloaded, or copied from a mirror folder."""
+    return "|".join(name for name, entry in config["sources"].items() if "files" in entry)
+
+
 def files_of_sources():
-    """Pattern of the names of all files that can be downloaded."""
-    files = {
-        file
-        for entry in config["sources"].values()
-        if entry["kind"] == "official"
-        for file in entry["files"]
-    }
+    """Pattern of the names of all files that can be downloaded or copied."""
+    files = {file for entry in config["sources"].values() for file in entry.get("files", {})}
     return "|".join(re.escape(file) for file in sorted(files))
 
 
 def source_file(wildcards):
-    """The entry of one file of an official source."""
+    """The entry of one file of a source."""
     refuse_if_left_out(wildcards.source)
     source = config["sources"][wildcards.source]
-    return as_json(source["files"][wildcards.file] | fields_of(source, "terms", "citation"))
+    return as_json(source["files"][wildcards.file] | fields_of(source, "terms", "citation", "how"))
 
 
 def dataset_entry(wildcards):
@@ -381,6 +381,28 @@ def raw_archives(simulated):
         return [f"data/raw/{source}/{file}" for file in files]
 
     return paths
+
+
+def archives_of_images(wildcards):
+    """Input function: all files of the source of a data set of images, or its unpacked copy."""
+    source = source_of(wildcards.dataset)
+    if folder := config["sources"][source].get("folder"):
+        refuse_if_left_out(source)
+        return [folder]
+    return raw_archives("tiny-imagenet-200.zip")(wildcards)
+
+
+def images_to_corrupt(wildcards):
+    """Input function: the data set that another one is a corrupted form of."""
+    entry = dataset_entry(wildcards)
+    clean = entry["settings"]["of"]
+    found = config["datasets"].get(clean, {})
+    if (found.get("preprocess"), found.get("source")) != ("images", entry["source"]):
+        raise WorkflowError(
+            f"datasets.{wildcards.dataset}.settings.of: {clean!r} is no data set of images of "
+            f"source {entry['source']}"
+        )
+    return f"data/processed/{clean}"
 
 
 def source_kind_of(wildcards):

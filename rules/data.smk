@@ -11,7 +11,7 @@ rule download:
     benchmark:
         "logs/benchmarks/download/{source}/{file}.tsv"
     wildcard_constraints:
-        source=names_of("sources", kind="official"),
+        source=sources_with_files(),
         file=files_of_sources(),
     localrule: True
     conda:
@@ -168,3 +168,83 @@ rule preprocess_lurz2020:
         settings=lambda wildcards: as_json(dataset_entry(wildcards)["settings"]),
     shell:
         command("preprocess_lurz2020")
+
+
+rule simulate_objects:
+    input:
+        code=code("simulate_objects"),
+    output:
+        archive="data/raw/{source}/tiny-imagenet-200.zip",
+        truth="data/raw/{source}/truth.npz",
+    log:
+        "logs/simulate_objects/{source}.log",
+    benchmark:
+        "logs/benchmarks/simulate_objects/{source}.tsv"
+    wildcard_constraints:
+        source=names_of("sources", kind="simulated", generator="objects"),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        settings=lambda wildcards: as_json(config["sources"][wildcards.source]["settings"]),
+    shell:
+        command("simulate_objects")
+
+
+rule preprocess_images:
+    input:
+        archives=archives_of_images,
+        code=code("preprocess_images"),
+    output:
+        images=directory("data/processed/{dataset}"),
+    log:
+        "logs/preprocess_images/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/preprocess_images/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=names_of("datasets", preprocess="images"),
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 5000 * attempt,
+        runtime=lambda wildcards, attempt: 300 * attempt,
+    params:
+        source_kind=source_kind_of,
+        dataset=lambda wildcards: wildcards.dataset,
+        settings=lambda wildcards: as_json(dataset_entry(wildcards)["settings"]),
+    shell:
+        command("preprocess_images")
+
+
+rule corrupt_images:
+    input:
+        clean=images_to_corrupt,
+        code=code("corrupt_images"),
+    output:
+        images=directory("data/processed/{dataset}"),
+    log:
+        "logs/corrupt_images/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/corrupt_images/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=names_of("datasets", preprocess="corruptions"),
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        dataset=lambda wildcards: wildcards.dataset,
+        settings=lambda wildcards: as_json(
+            {
+                key: value
+                for key, value in dataset_entry(wildcards)["settings"].items()
+                if key != "of"
+            }
+        ),
+    shell:
+        command("corrupt_images")

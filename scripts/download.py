@@ -13,8 +13,8 @@ def main(*, file: Output, source: dict, mirrors: list) -> None:
 
     Args:
         file: where the file goes.
-        source: its entry in the configuration: url, and where known size, sha256, sha1 or md5,
-            mirror (path inside a mirror folder), terms, citation.
+        source: its entry in the configuration: url, or without one how to get the file, and where
+            known size, sha256, sha1 or md5, mirror (path inside a mirror folder), terms, citation.
         mirrors: folders to look into before the address.
 
     Raises:

@@ -155,12 +155,27 @@ def test_zoom_is_that_of_scipy():
     assert np.allclose(corruptions._zoomed(image, 1.23), expected, atol=1e-6)
 
 
-def test_weather_makes_images_brighter_or_paler(results):
+def test_snow_frost_and_light_make_images_brighter(results):
     for name in ("snow", "brightness"):
         assert results[name, 5].mean() > results[name, 1].mean() > IMAGES.mean() + 5
     assert all(results["frost", severity].mean() > IMAGES.mean() + 5 for severity in SEVERITIES)
-    spread = [results["fog", s].std(axis=(1, 2)).mean() for s in SEVERITIES]
-    assert spread[-1] < 0.8 * IMAGES.std(axis=(1, 2)).mean()
+
+
+def test_fog_is_a_cloud_whose_light_takes_contrast():
+    image = IMAGES[0] / 255
+    for severity, (amount, decay) in enumerate(
+        [(0.4, 3), (0.7, 3), (1, 2.5), (1.5, 2), (2, 1.75)], 1
+    ):
+        found = corrupted(IMAGES[0], "fog", severity, np.random.default_rng(6))
+        cloud = corruptions._plasma(np.random.default_rng(6), decay)
+        assert cloud.min() == 0 and cloud.max() == 1
+        kept = image.max() / (image.max() + amount)
+        assert np.abs(found / 255 - kept * (image + amount * cloud[..., None])).max() <= 1 / 255
+    smooth, rough = (
+        np.abs(np.diff(corruptions._plasma(np.random.default_rng(6), decay))).mean()
+        for decay in (3, 1.75)
+    )
+    assert rough > 1.2 * smooth
 
 
 def test_brightness_is_added_to_the_value_and_keeps_hue_and_saturation():

@@ -283,8 +283,8 @@ def test_without_network_the_message_names_the_mirror(closed_url, target, tmp_pa
 
 
 def test_a_file_that_only_the_user_can_supply(target, tmp_path):
-    source = Source(None, "photographs.tar")
-    with pytest.raises(Unreachable, match=r"not offered.*photographs\.tar"):
+    source = Source(None, "photographs.tar", how="ask the museum")
+    with pytest.raises(Unreachable, match=r"not offered.*ask the museum.*photographs\.tar"):
         fetch(source, target, mirrors=[tmp_path])
     (tmp_path / "photographs.tar").write_bytes(b"mine")
     fetch(source, target, mirrors=[tmp_path])

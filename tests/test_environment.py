@@ -19,7 +19,7 @@ PIP_NAMES = {
 # To start the workflow and for its report.
 NOT_FOR_STEPS = {"snakemake", "pygments"}
 # The name to import, where the package's is another.
-IMPORT_NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
+IMPORT_NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml", "pillow": "PIL"}
 
 
 def pip_pins() -> dict[str, str]:

@@ -32,18 +32,21 @@ class Source:
         mirror: path of the file inside a mirror folder.
         size: number of bytes, where published.
         checksums: hexadecimal digest for each algorithm of ``CHECKSUMS`` that is published.
+        how: what to do to get a file without address.
     """
 
     url: str | None = None
     mirror: str | None = None
     size: int | None = None
     checksums: Mapping[str, str] = field(default_factory=dict)
+    how: str = ""
 
     @classmethod
     def of(cls, entry: Mapping[str, object]) -> Source:
-        """From an entry of the configuration (url, mirror, size, sha256, sha1, md5, and others)."""
+        """From an entry of the configuration (url, mirror, size, how, checksums, and others)."""
         checksums = {name: str(entry[name]).lower() for name in CHECKSUMS if entry.get(name)}
-        return cls(entry.get("url"), entry.get("mirror"), entry.get("size"), checksums)
+        known = (entry.get(key) for key in ("url", "mirror", "size"))
+        return cls(*known, checksums, entry.get("how", ""))
 
 
 def fetch(
@@ -125,7 +128,8 @@ def _copy(original: Path, file: Path, source: Source) -> None:
 
 def _from_url(source: Source, file: Path, backoff: float) -> str:
     if source.url is None:
-        raise Unreachable(f"{file.name} is not offered for download")
+        how = f" ({source.how})" if source.how else ""
+        raise Unreachable(f"{file.name} is not offered for download{how}")
     scheme = urlsplit(source.url).scheme
     if scheme == "file":
         _from_disk(source, file)
