@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 FORMS = ("masks", "matrix")
@@ -20,7 +21,8 @@ class PolarTransform(nn.Module):
     """Averages over rings and sectors, resized; no parameters.
 
     Everything in it is linear and fixed, so it is one matrix, "matrix", instead of the average
-    under one mask after the other, padding and resizing, "masks". Both agree to rounding.
+    under one mask after the other, padding and resizing, "masks". Both agree to rounding. One in a
+    hundred entries of the matrix is not 0, and on a CPU only those are multiplied.
 
     Angles are padded by reflection on both sides, as in the original, not wrapped around.
 
@@ -41,6 +43,7 @@ class PolarTransform(nn.Module):
         masks, counts: float16, as in the original [n_rings, n_angles, side, side] and
             [n_rings, n_angles].
         matrix: [output_side ** 2, input_side ** 2].
+        sparse, transposed: the entries of the matrix that are not 0, and of its transpose.
 
     Raises:
         ValueError: the edges do not increase, or a ring whose gaps are to be filled holds no place.
@@ -70,6 +73,8 @@ class PolarTransform(nn.Module):
         impulses = torch.eye(input_side**2, dtype=torch.float64).unflatten(1, [input_side] * 2)
         matrix = self._resized(self.polar_map(impulses[None]))[0].flatten(1).T.float()
         self.register_buffer("matrix", matrix.contiguous(), persistent=False)
+        self.register_buffer("sparse", matrix.to_sparse(), persistent=False)
+        self.register_buffer("transposed", matrix.T.to_sparse(), persistent=False)
 
     def forward(self, maps: Tensor) -> Tensor:
         """[n, n_channels, side, side] -> [n, n_channels, output_side, output_side].
@@ -81,6 +86,11 @@ class PolarTransform(nn.Module):
             raise ValueError(f"form of the polar transform is {self.form!r}, not one of {FORMS}")
         if self.form == "masks":
             return self._resized(self.polar_map(maps))
+        if maps.device.type == "cpu" and maps.dtype == self.matrix.dtype:
+            places = maps.permute(2, 3, 0, 1).flatten(2).flatten(0, 1)
+            places = _SparseProduct.apply(self.sparse, self.transposed, places)
+            places = places.view(*[self.output_side] * 2, *maps.shape[:2]).permute(2, 3, 0, 1)
+            return places.contiguous(memory_format=torch.channels_last)
         places = self.matrix @ maps.permute(0, 2, 3, 1).flatten(1, 2)
         return places.unflatten(1, [self.output_side] * 2).permute(0, 3, 1, 2)
 
@@ -98,6 +108,20 @@ class PolarTransform(nn.Module):
     def _resized(self, maps: Tensor) -> Tensor:
         size = [self.output_side] * 2
         return functional.interpolate(maps, size, mode="bilinear", antialias=self.antialias)
+
+
+class _SparseProduct(torch.autograd.Function):
+    """matrix @ columns, with the gradient of the columns alone."""
+
+    @staticmethod
+    def forward(ctx, matrix: Tensor, transposed: Tensor, columns: Tensor) -> Tensor:
+        ctx.transposed = transposed
+        return torch.sparse.mm(matrix, columns)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[None, None, Tensor]:
+        return None, None, torch.sparse.mm(ctx.transposed, gradient)
 
 
 def polar_masks(
