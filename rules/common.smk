@@ -302,8 +302,9 @@ def datasets_where(holds):
 
 
 def recording_of(wildcards):
-    """Input function: the recording, or the folder of scans, of a data set."""
-    end = "" if is_of_scans(wildcards.dataset) else ".npz"
+    """Input function: the recording, or the folder of scans or labelled images, of a data set."""
+    preprocess = config["datasets"][wildcards.dataset]["preprocess"]
+    end = "" if preprocess in ("lurz2020", "images", "corruptions") else ".npz"
     return f"data/processed/{wildcards.dataset}{end}"
 
 

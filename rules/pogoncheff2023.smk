@@ -1,0 +1,10 @@
+# Figures, tables and claims of Pogoncheff et al. 2023 (NeurIPS 36).
+
+
+include: "pogoncheff2023_inputs.smk"
+
+
+rule pogoncheff2023:
+    input:
+        pogoncheff_results,
+    localrule: True
