@@ -157,10 +157,7 @@ def test_distributions_hold_every_value_once():
     assert set(table["n"]) == {200} and set(table["n_seeds"]) == {2}
     own = values.loc[values["block"] == 1, "before"].to_numpy()
     drawn = table[(table["block"] == 1) & (table["when"] == "before")]
-    inside = [
-        ((own >= low) & (own < high)).mean()
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    inside = [((own >= low) & (own < high)).mean() for low, high in pairwise(edges)]
     np.testing.assert_allclose(drawn["share"][1:-1], inside[1:-1])
 
 
