@@ -25,6 +25,12 @@ LEAST_SUPPRESSION = 0.1  # below it neither size is defined
 TEXTURE_WINDOW_S = 0.1  # rates to counts, for the ratio of variances
 RATIO_OFFSET = 0.02
 
+# Those that textures are needed for; all others follow from gratings.
+TEXTURE_PROPERTIES = (
+    *("texture_modulation_index", "absolute_texture_modulation_index", "texture_selectivity"),
+    *("texture_sparseness", "variance_ratio", "max_texture", "max_noise"),
+)
+
 # Weights of a point and its two neighbours, by which tuning curves are smoothed.
 WIDE, NARROW = (0.4, 1.0, 0.4), (0.2, 1.0, 0.2)
 
@@ -35,11 +41,11 @@ class Properties:
 
     Attributes:
         kept: bool [n_units], units that respond enough.
-        values: float64 [n_units] by name, NaN where missing; of units not kept, meaningless.
+        by_name: float64 [n_units] of each property, NaN where missing; where not kept, no matter.
     """
 
     kept: np.ndarray
-    values: dict[str, np.ndarray]
+    by_name: dict[str, np.ndarray]
 
 
 def orientation_properties(rates: np.ndarray, baseline: np.ndarray) -> Properties:
