@@ -1,0 +1,104 @@
+"""P1 and P2 as a picture: scores of V1 alignment by group of properties, for all networks."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from v1lib import plotting
+from v1lib.files import write_csv
+from v1lib.pogoncheff2023_drawing import looks_of, mark_profile
+from v1lib.pogoncheff2023_pages import ALIGNMENT, alignment_header
+from v1lib.pogoncheff2023_tables import alignments, network_kind, over_seeds
+from v1lib.steps import Inputs, Output
+
+_COLUMNS = 5
+_ROW_CM, _HEAD_CM = 0.36, 1.7
+
+
+def main(
+    *,
+    scores: Inputs,
+    predictivities: Inputs,
+    figure: Output,
+    pdf: Output,
+    table: Output,
+    models: list,
+    profile: str,
+) -> None:
+    """A dot per seed, mean ± standard error, a line at the first network; a panel per score.
+
+    ``models``: [label, model] from top to bottom, the network without components first;
+    ``predictivities``: none without recordings; ``profile``: on the face of the figure.
+    """
+    values, by_label = alignments(scores, predictivities), dict(models)
+    found = over_seeds(values, by_label)
+    drawn = [name for name in ALIGNMENT if name in set(found["quantity"])]
+    n_rows = -(-len(drawn) // _COLUMNS)
+    with plotting.style():
+        height = n_rows * (_ROW_CM * len(by_label) + _HEAD_CM)
+        page = plotting.new_figure(plotting.WIDE_CM, height)
+        axes = plotting.panels(page, n_rows, _COLUMNS, letters=False)
+        for place, (ax, quantity) in enumerate(zip(axes, drawn, strict=False)):
+            _draw(ax, found[found["quantity"] == quantity], values, by_label)
+            ax.set_title(_wrapped(alignment_header(found, quantity)))
+            if place % _COLUMNS:
+                ax.set_yticklabels([])
+        for ax in axes[len(drawn) :]:
+            ax.set_axis_off()
+        page.supxlabel("score (share of the ceiling), mean ± standard error over seeds", fontsize=7)
+        mark_profile(page, profile)
+    plotting.save_figure(page, figure, pdf, network_kind(found))
+    write_csv(_drawn(values, found, drawn, profile), table)
+
+
+def _draw(ax: Axes, found: pd.DataFrame, values: pd.DataFrame, by_label: dict[str, str]) -> None:
+    looks = looks_of(list(by_label.values()))
+    quantity = found["quantity"].iloc[0]
+    means = found.set_index("label")
+    for place, (label, model) in enumerate(by_label.items()):
+        colour = looks[model].colour
+        own = values[(values["model"] == model) & (values["quantity"] == quantity)]["value"]
+        heights = place + plotting.jitter(len(own), 0.5)
+        ax.scatter(own, heights, s=7, color=colour, alpha=0.45, linewidths=0)
+        if label in means.index:
+            row = means.loc[label]
+            ax.errorbar(row["mean"], place, xerr=_bar(row["se"]), color=colour, capsize=1.5)
+            face = colour if looks[model].filled else "white"
+            ax.plot(row["mean"], place, marker="|", markersize=7, color=colour, mfc=face)
+    first = next(iter(by_label))
+    if first in means.index:
+        ax.axvline(means.loc[first, "mean"], color="black", linewidth=0.6, linestyle=":", zorder=0)
+    ax.set_yticks(range(len(by_label)), list(by_label))
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(len(by_label) - 0.5, -0.5)
+    ax.margins(x=0.1)
+    ax.locator_params(axis="x", nbins=4)
+    ax.grid(axis="y", color="#eeeeee", linewidth=0.4)
+    ax.set_axisbelow(True)
+
+
+def _bar(error: float) -> float | None:
+    return None if np.isnan(error) else error
+
+
+def _wrapped(text: str) -> str:
+    """A title in two lines: the number of properties, or the last word, in the second one."""
+    name, bracket, rest = text.partition(" (")
+    if bracket:
+        return f"{name}\n({rest}"
+    first, _, last = text.rpartition(" ")
+    return f"{first}\n{last}" if first else f"\n{last}"
+
+
+def _drawn(
+    values: pd.DataFrame, found: pd.DataFrame, drawn: list[str], profile: str
+) -> pd.DataFrame:
+    """A row for each dot and each mean, of the quantities drawn."""
+    labels = found.drop_duplicates("model").set_index("model")["label"]
+    dots = values[values["quantity"].isin(drawn) & values["model"].isin(labels.index)]
+    dots = dots.assign(series="seed", label=dots["model"].map(labels))
+    means = found[found["quantity"].isin(drawn)].assign(series="mean")
+    means = means.rename(columns={"mean": "value"})
+    table = pd.concat([dots, means], ignore_index=True).assign(profile=profile)
+    columns = ("profile", "series", "label", "dataset", "model", "seed", "quantity", "value", "se")
+    return table[[*columns, "n_seeds", "n_parts", "of_parts", "source_kind"]]

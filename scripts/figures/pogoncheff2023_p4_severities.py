@@ -1,0 +1,72 @@
+"""P4: accuracy against the severity of corruptions, by family."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from v1lib import plotting
+from v1lib.files import write_csv
+from v1lib.pogoncheff2023_drawing import draw_mean, legend_of, looks_of, mark_profile
+from v1lib.pogoncheff2023_tables import (
+    FAMILIES,
+    network_kind,
+    over_seeds,
+    read_accuracies,
+    severities,
+)
+from v1lib.steps import Inputs, Output
+
+_ROW_CM = 5.0
+
+
+def main(
+    *, accuracies: Inputs, figure: Output, pdf: Output, table: Output, groups: dict, profile: str
+) -> None:
+    """Mean ± standard error over seeds; a column per family, a row per group of networks.
+
+    ``groups``: [label, model] of the networks in each row, by its name; ``profile``: on the face
+    of the figure. Severity 0 is the clean image.
+    """
+    cells = read_accuracies(accuracies)
+    values = severities(cells)
+    is_generated = bool(cells.loc[cells["corruption"] != "", "generated"].any())
+    found = {
+        name: over_seeds(values, dict(models), by=["severity"]) for name, models in groups.items()
+    }
+    families = [name for name in FAMILIES if name in set(values["quantity"])]
+    with plotting.style():
+        page = plotting.new_figure(plotting.WIDE_CM, _ROW_CM * len(groups) + 0.5)
+        axes = plotting.panels(page, len(groups), len(families), letters=False, share_y=True)
+        for number, (name, models) in enumerate(groups.items()):
+            row = axes[number * len(families) : (number + 1) * len(families)]
+            for ax, family in zip(row, families, strict=True):
+                of_family = found[name][found[name]["quantity"] == family]
+                _draw(ax, of_family, dict(models))
+                if number == 0:
+                    ax.set_title(family)
+                if number == len(groups) - 1:
+                    ax.set_xlabel("severity")
+            row[0].set_ylabel(f"{name}\ntop-1 accuracy")
+            row[-1].legend(
+                handles=legend_of(dict(models), lines=True, size=3),
+                loc="center left",
+                bbox_to_anchor=(1.02, 0.5),
+            )
+        made = "generated corruptions" if is_generated else "published corrupted images"
+        mark_profile(page, f"{profile}; {made}")
+    drawn = pd.concat([rows.assign(group=name) for name, rows in found.items()], ignore_index=True)
+    plotting.save_figure(page, figure, pdf, network_kind(drawn))
+    drawn.insert(0, "profile", profile)
+    drawn = drawn.assign(generated=is_generated).drop(columns=["n_parts", "of_parts"])
+    order = [name for name in drawn if name != "source_kind"]
+    write_csv(drawn[[*order, "source_kind"]], table)
+
+
+def _draw(ax: Axes, found: pd.DataFrame, models: Mapping[str, str]) -> None:
+    looks = looks_of(list(models.values()))
+    for label, rows in found.groupby("label", sort=False):
+        ordered = rows.sort_values("severity")
+        draw_mean(ax, ordered["severity"], ordered, looks[models[label]], size=3)
+    ax.set_xticks(range(6), ["clean", *"12345"])
+    ax.set_ylim(bottom=0)

@@ -1,0 +1,138 @@
+"""Tables of Pogoncheff et al. 2023 as pages: a line for each network, a column for each quantity."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from v1lib.markdown import markdown_table, write_markdown
+from v1lib.pogoncheff2023_tables import (
+    CLEAN,
+    CORRUPTED,
+    GROUPS,
+    OVERALL,
+    PREDICTIVITY,
+    PROPERTIES,
+    RELATIVE,
+    UNITS,
+)
+
+_NAMES = {
+    OVERALL: "V1 overall",
+    PREDICTIVITY: "neural predictivity",
+    PROPERTIES: "property score",
+    CLEAN: "clean",
+    CORRUPTED: "mean corrupted",
+    RELATIVE: "corrupted / clean",
+}
+ALIGNMENT = (OVERALL, PREDICTIVITY, PROPERTIES, *GROUPS)
+ALIGNMENT_NOTE = (
+    "Similarity of the distributions of V1 properties between units of the first stage and neurons, "
+    "divided by its ceiling: mean over the properties of a group; the property score is the mean of "
+    "the groups. Units: those whose receptive field lies at the stimuli and that respond enough; few "
+    "units make scores uncertain. Mean ± standard error over seeds (n: number of seeds)."
+)
+PARTIAL_NOTE = (
+    "**{parts} of {of} properties**: the distributions of the others are not public. This is another "
+    "score than the published one over all of them; a group without a property has no column."
+)
+PREDICTED_NOTE = (
+    "Neural predictivity: partial least squares, squared share of the ceiling (the formula of 2023), "
+    "on the recordings that the configuration names, not on the private ones of the paper. V1 overall: "
+    "mean of predictivity and property score."
+)
+UNPREDICTED_NOTE = (
+    "No overall score: no recordings to predict are configured, or networks and recordings are not "
+    "both real or both simulated."
+)
+
+
+def name_of(quantity: str) -> str:
+    """How a quantity is written in tables and figures."""
+    return _NAMES.get(quantity, quantity.replace("_", " "))
+
+
+def alignment_header(found: pd.DataFrame, quantity: str) -> str:
+    """Name of a score with how many properties it has, where that is not all: "(15 of 22)".
+
+    Args:
+        found: rows of ``v1lib.pogoncheff2023_tables.SUMMARY_COLUMNS``.
+        quantity: one of ``ALIGNMENT``.
+    """
+    rows = found[found["quantity"] == quantity]
+    counts = rows[["n_parts", "of_parts"]].dropna().drop_duplicates()
+    if len(counts) > 1:
+        raise ValueError(f"{quantity} is not over the same properties in all networks: {counts}")
+    kinds = set(found.loc[found["quantity"] == PROPERTIES, "source_kind"])
+    aside = " (simulated)" if set(rows["source_kind"]) - kinds == {"simulated"} else ""
+    if len(counts) and counts["n_parts"].iloc[0] != counts["of_parts"].iloc[0]:
+        parts, whole = counts.iloc[0].astype(int)
+        return f"{name_of(quantity)} ({parts} of {whole}){aside}"
+    return f"{name_of(quantity)}{aside}"
+
+
+def alignment_columns(found: pd.DataFrame) -> dict[str, str]:
+    """Headers of the scores that there are, in the paper's order, and of the numbers of units."""
+    present = set(found["quantity"])
+    columns = {name: alignment_header(found, name) for name in ALIGNMENT if name in present}
+    return columns | {UNITS: "units"}
+
+
+def alignment_notes(found: pd.DataFrame) -> list[str]:
+    """What a reader of a table of V1 alignment must know."""
+    notes = [ALIGNMENT_NOTE]
+    counts = found.loc[found["quantity"] == PROPERTIES, ["n_parts", "of_parts"]].iloc[0]
+    if counts["n_parts"] != counts["of_parts"]:
+        notes.append(PARTIAL_NOTE.format(parts=int(counts.iloc[0]), of=int(counts.iloc[1])))
+    notes.append(PREDICTED_NOTE if PREDICTIVITY in set(found["quantity"]) else "")
+    notes.append("" if OVERALL in set(found["quantity"]) else UNPREDICTED_NOTE)
+    return [note for note in notes if note]
+
+
+def table_of(
+    found: pd.DataFrame, columns: Mapping[str, str], *, more: Mapping[str, Mapping] | None = None
+) -> str:
+    """A Markdown table of means ± standard errors.
+
+    Args:
+        found: rows of ``v1lib.pogoncheff2023_tables.SUMMARY_COLUMNS``.
+        columns: header by quantity.
+        more: cells by label, by header: columns in front, such as components.
+    """
+    more = more or {}
+    lines = []
+    for label, rows in found.groupby("label", sort=False):
+        cells = rows.set_index("quantity")
+        line = [label, *(values[label] for values in more.values())]
+        line.append(seeds_of(rows))
+        line += [_cell(cells, quantity) for quantity in columns]
+        lines.append(line)
+    return markdown_table(["network", *more, "n", *columns.values()], lines)
+
+
+def seeds_of(rows: pd.DataFrame) -> str:
+    """Number of seeds of a network; "2 to 3" where it differs between quantities."""
+    counts = sorted({int(n) for n in rows["n_seeds"]})
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def _cell(cells: pd.DataFrame, quantity: str) -> str:
+    if quantity not in cells.index:
+        return ""
+    mean, se = (float(cells.loc[quantity, name]) for name in ("mean", "se"))
+    return f"{mean:.0f}" if quantity == UNITS else stated(mean, se)
+
+
+def stated(mean: float, se: float) -> str:
+    """``0.451 ± 0.012``; without a standard error the mean alone, nothing without a mean."""
+    if math.isnan(mean):
+        return ""
+    return f"{mean:.3f}" if math.isnan(se) else f"{mean:.3f} ± {se:.3f}"
+
+
+def write_page(
+    path: Path, title: str, parts: Sequence[str], *, profile: str, source_kind: str
+) -> None:
+    """A page whose title names the profile: what the networks are and what they learned from."""
+    write_markdown(path, f"{title} [{profile}]", parts, source_kind=source_kind)

@@ -1,0 +1,266 @@
+"""Results of Pogoncheff et al. 2023 by network and seed, and their means over seeds.
+
+One shape for everything: a row for each network, seed and quantity. A quantity is a score of V1
+alignment (reference section 5.1) or an accuracy (section 6). The score over all properties is named
+by how many of them it has, so that a part never passes for the whole.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from v1lib.files import read_csv
+from v1lib.statistics import summarise
+
+PAPER = "pogoncheff2023"
+OVERALL, PREDICTIVITY, PROPERTIES = "overall", "predictivity", "properties"
+UNITS = "units"
+CLEAN, CORRUPTED, RELATIVE = "clean", "corrupted", "relative"
+BEFORE, BEST, LAST = "before", "best", "last"  # accuracies of a training
+BEST_EPOCH, N_EPOCHS = "best_epoch", "epochs"
+GROUPS = (
+    *("orientation", "spatial_frequency", "response_selectivity", "receptive_field_size"),
+    *("surround_modulation", "texture_modulation", "response_magnitude"),
+)
+FAMILIES = {  # Hendrycks & Dietterich 2019
+    "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
+    "blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
+    "weather": ("snow", "frost", "fog", "brightness"),
+    "digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
+}
+VALUE_COLUMNS = ("dataset", "model", "seed", "quantity", "value", "source_kind")
+SUMMARY_COLUMNS = (
+    *("label", "model", "dataset", "quantity", "mean", "se", "n_seeds"),
+    *("n_parts", "of_parts", "source_kind"),
+)
+_RUN = ["dataset", "model", "seed", "source_kind"]
+_SCORES = (*_RUN, "level", "group", "score", "n_units", "n_properties", "of_properties")
+_ACCURACIES = (*_RUN, "evaluated_on", "corruption", "severity", "top1", "generated")
+_HISTORY = (*_RUN, "step", "validation_accuracy")
+
+
+def alignments(scores: Sequence[Path], predictivities: Sequence[Path]) -> pd.DataFrame:
+    """V1 alignment of every run.
+
+    Args:
+        scores: tables of the step ``score_v1_properties``.
+        predictivities: tables of the step ``predict_neurons``; none without recordings.
+
+    Returns:
+        ``VALUE_COLUMNS``, n_parts and of_parts (properties that a score is over, and those that it
+        has in full); quantities: groups, ``PROPERTIES``, ``PREDICTIVITY`` and ``OVERALL``, their
+        mean; ``UNITS``, the largest number of units that a property counts for. A run has an
+        overall score only if the images it learned from and the neurons are both real or both
+        simulated.
+    """
+    table = pd.concat([read_csv(path, required=_SCORES) for path in scores], ignore_index=True)
+    units = table.groupby(_RUN, as_index=False)["n_units"].max().assign(quantity=UNITS)
+    table = table[table["level"].isin(["group", "all"])]
+    quantity = table["group"].where(table["level"] == "group", PROPERTIES)
+    table = table.assign(quantity=quantity, value=table["score"])
+    table = table.rename(columns={"n_properties": "n_parts", "of_properties": "of_parts"})
+    parts = [table[[*VALUE_COLUMNS, "n_parts", "of_parts"]]]
+    parts.append(units.rename(columns={"n_units": "value"})[list(VALUE_COLUMNS)])
+    if predictivities:
+        predicted = pd.concat([_predictivity(path) for path in predictivities], ignore_index=True)
+        parts += [predicted, _overall(parts[0], predicted)]
+    return _once(pd.concat(parts, ignore_index=True))
+
+
+def _predictivity(path: Path) -> pd.DataFrame:
+    table = read_csv(path, required=(*_RUN, "predictivity"))
+    return table.assign(quantity=PREDICTIVITY, value=table["predictivity"])[list(VALUE_COLUMNS)]
+
+
+def _overall(scores: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
+    properties = scores[scores["quantity"] == PROPERTIES]
+    both = properties.merge(predicted[[*_RUN, "value"]], on=_RUN, suffixes=("", "_predicted"))
+    mean = (both["value"] + both["value_predicted"]) / 2
+    return both.assign(quantity=OVERALL, value=mean).drop(columns="value_predicted")
+
+
+def read_accuracies(paths: Sequence[Path]) -> pd.DataFrame:
+    """Top-1 accuracy of every run on every kind of images, as the step ``score_classifier`` has it.
+
+    Returns:
+        Its columns; corruption "" and severity 0 are clean images.
+
+    Raises:
+        ValueError: a run has two accuracies for one corruption and severity, because it was
+            evaluated on several data sets.
+    """
+    table = pd.concat([read_csv(path, required=_ACCURACIES) for path in paths], ignore_index=True)
+    table["corruption"] = table["corruption"].fillna("")
+    twice = table.duplicated([*_RUN, "corruption", "severity"])
+    if twice.any():
+        row = table[twice].iloc[0]
+        raise ValueError(
+            f"model {row['model']!r} has two accuracies for {row['corruption'] or CLEAN!r}, "
+            f"severity {row['severity']}; evaluate it on one data set"
+        )
+    return table
+
+
+def robustness(accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy on clean and on corrupted images, of every run.
+
+    Args:
+        accuracies: rows of ``read_accuracies``.
+
+    Returns:
+        ``VALUE_COLUMNS``, n_parts and of_parts (of families: corruptions). Quantities: ``CLEAN``;
+        each corruption, averaged over severities; each family, averaged over its corruptions;
+        ``CORRUPTED``, the mean over all corruptions and severities; ``RELATIVE``, that over clean.
+    """
+    rename = {"top1": "value"}
+    clean = accuracies[accuracies["corruption"] == ""].rename(columns=rename)
+    clean = clean.assign(quantity=CLEAN)
+    cells = accuracies[accuracies["corruption"] != ""].rename(columns=rename)
+    single = cells.groupby([*_RUN, "corruption"], as_index=False)["value"].mean()
+    single = single.rename(columns={"corruption": "quantity"})
+    families = single.assign(quantity=single["quantity"].map(family_of))
+    families = families.groupby([*_RUN, "quantity"], as_index=False).agg(
+        value=("value", "mean"), n_parts=("value", "size")
+    )
+    families["of_parts"] = families["quantity"].map({k: len(v) for k, v in FAMILIES.items()})
+    overall = cells.groupby(_RUN, as_index=False)["value"].mean().assign(quantity=CORRUPTED)
+    share = overall.merge(clean[[*_RUN, "value"]], on=_RUN, suffixes=("", "_clean"))
+    share = share.assign(quantity=RELATIVE, value=share["value"] / share["value_clean"])
+    table = pd.concat([clean, single, families, overall, share], ignore_index=True)
+    return _once(table.reindex(columns=[*VALUE_COLUMNS, "n_parts", "of_parts"]))
+
+
+def family_of(corruption: str) -> str:
+    """The family of a corruption.
+
+    Raises:
+        ValueError: it is none of the fifteen.
+    """
+    for family, members in FAMILIES.items():
+        if corruption in members:
+            return family
+    raise ValueError(f"corruption {corruption!r} is in no family: {FAMILIES}")
+
+
+def severities(accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of every run by family and severity; severity 0 (clean) is in each family.
+
+    Returns:
+        ``VALUE_COLUMNS`` (quantity: the family) and severity.
+    """
+    cells = accuracies[accuracies["corruption"] != ""]
+    cells = cells.assign(quantity=cells["corruption"].map(family_of), value=cells["top1"])
+    key = [*_RUN, "quantity", "severity"]
+    corrupted = cells.groupby(key, as_index=False)["value"].mean()
+    clean = accuracies[accuracies["corruption"] == ""].assign(severity=0)
+    clean = clean.rename(columns={"top1": "value"})[[*_RUN, "severity", "value"]]
+    families = [clean.assign(quantity=name) for name in corrupted["quantity"].unique()]
+    table = pd.concat([corrupted, *families], ignore_index=True)
+    return table[[*VALUE_COLUMNS, "severity"]]
+
+
+def curves_of_training(histories: Sequence[Path]) -> pd.DataFrame:
+    """Validation accuracy after every epoch of every run.
+
+    Args:
+        histories: the history.csv of the blocks.
+
+    Returns:
+        dataset, model, seed, epoch (0: before training), value, source_kind, in order of epochs.
+    """
+    table = pd.concat([read_csv(path, required=_HISTORY) for path in histories], ignore_index=True)
+    table = table.assign(epoch=table["step"] + 1, value=table["validation_accuracy"])
+    table = table[[*_RUN, "epoch", "value"]].dropna(subset=["value"])
+    return table.sort_values([*_RUN, "epoch"], ignore_index=True)
+
+
+def accuracies_of_training(curves: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy before training, of the best epoch and of the last one, for every run.
+
+    Args:
+        curves: rows of ``curves_of_training``.
+
+    Returns:
+        ``VALUE_COLUMNS``; quantities ``BEFORE``, ``BEST``, ``LAST``, ``BEST_EPOCH`` (of equal ones
+        the latest, as the trainer keeps it) and ``N_EPOCHS``.
+    """
+    rows = []
+    for run, curve in curves.groupby(_RUN, sort=False):
+        trained = curve[curve["epoch"] > 0]
+        best = trained[trained["value"] == trained["value"].max()].iloc[-1]
+        found = {
+            BEFORE: curve.loc[curve["epoch"] == 0, "value"].mean(),
+            BEST: best["value"],
+            LAST: trained["value"].iloc[-1],
+            BEST_EPOCH: best["epoch"],
+            N_EPOCHS: trained["epoch"].iloc[-1],
+        }
+        about = dict(zip(_RUN, run, strict=True))
+        rows += [about | {"quantity": name, "value": float(value)} for name, value in found.items()]
+    return pd.DataFrame(rows, columns=list(VALUE_COLUMNS))
+
+
+def over_seeds(
+    values: pd.DataFrame, models: Mapping[str, str], *, by: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Mean and standard error over seeds of every quantity.
+
+    Args:
+        values: rows of ``VALUE_COLUMNS``, with n_parts and of_parts where they matter.
+        models: model by label, in the order wanted.
+        by: more columns that tell values apart, such as severity.
+
+    Returns:
+        ``SUMMARY_COLUMNS`` and ``by``; se is that of the mean (ddof 1), NaN for a single seed.
+
+    Raises:
+        ValueError: a model has no value at all.
+    """
+    rows = []
+    for label, model in models.items():
+        own = values[values["model"] == model]
+        if own.empty:
+            known = sorted(values["model"].unique())
+            raise ValueError(f"no values of model {model!r} ({label}); there are {known}")
+        for key, cells in own.groupby(["quantity", *by], sort=False):
+            summary = summarise(cells["value"], ddof=1)
+            about = dict(zip(["quantity", *by], key, strict=True))
+            first = cells.iloc[0]
+            names = ("model", "dataset", "n_parts", "of_parts", "source_kind")
+            about |= {name: first[name] for name in names if name in first}
+            numbers = {"mean": summary.mean, "se": summary.sem, "n_seeds": summary.n}
+            rows.append({"label": label} | about | numbers)
+    return pd.DataFrame(rows).reindex(columns=[*SUMMARY_COLUMNS[:-1], *by, "source_kind"])
+
+
+def alignment_of(values: pd.DataFrame) -> str:
+    """The quantity by which V1 alignment is judged.
+
+    ``OVERALL`` if every run with a property score has it, else ``PROPERTIES``.
+    """
+    runs = values[values["quantity"] == PROPERTIES]
+    overall = values[(values["quantity"] == OVERALL) & values["value"].notna()]
+    return OVERALL if len(overall) == len(runs) else PROPERTIES
+
+
+def network_kind(values: pd.DataFrame) -> str:
+    """Source kind of the images that networks learned from: that of everything but predictivity.
+
+    Raises:
+        ValueError: there are both kinds.
+    """
+    kinds = sorted(values.loc[values["quantity"] != PREDICTIVITY, "source_kind"].unique())
+    if len(kinds) != 1:
+        raise ValueError(f"networks of one table learned from images of kinds {kinds}")
+    return kinds[0]
+
+
+def _once(values: pd.DataFrame) -> pd.DataFrame:
+    twice = values[values.duplicated(["dataset", "model", "seed", "quantity"])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise ValueError(
+            f"{row['quantity']} of model {row['model']!r}, seed {row['seed']}, is there twice"
+        )
+    return values

@@ -1,0 +1,133 @@
+"""Made-up results of Pogoncheff et al. 2023: scores, predictivities, accuracies, histories."""
+
+import numpy as np
+import pandas as pd
+
+from v1lib.files import write_csv
+from v1lib.pogoncheff2023_tables import FAMILIES, GROUPS
+
+IN_FULL = dict(zip(GROUPS, (7, 3, 4, 2, 1, 2, 3), strict=True))  # properties of each group
+PUBLIC = IN_FULL | {"response_selectivity": 1, "texture_modulation": 0, "response_magnitude": 1}
+SINGLE = {
+    "ResNet-50": "pogoncheff2023_resnet50",
+    "Center-surround": "pogoncheff2023_center_surround",
+    "Center-surround, antagonistic": "pogoncheff2023_center_surround_antagonistic",
+    "Local receptive fields": "pogoncheff2023_local_rf",
+    "Divisive normalization": "pogoncheff2023_div_norm",
+    "Tuned normalization": "pogoncheff2023_tuned_norm",
+    "Cortical magnification": "pogoncheff2023_cortical_magnification",
+}
+COMPOSITES = {f"Composite {name}": f"pogoncheff2023_composite_{name.lower()}" for name in "ABCDEFG"}
+ADVERSARIAL = {
+    "ResNet-50": {
+        "normal": "pogoncheff2023_resnet50",
+        "adversarial": "pogoncheff2023_resnet50_adversarial",
+    },
+    "Composite A": {
+        "normal": "pogoncheff2023_composite_a",
+        "adversarial": "pogoncheff2023_composite_a_adversarial",
+    },
+}
+_DOG = {"share": 0.25, "kernel": 5, "form": "released", "norm": "place"}
+_LOCAL, _POLAR = {"block": 2, "dropout": 0.0}, {"n_angles": 30}
+_TWO_DOGS = _DOG | {"blocks": [0, 1], "kaiming": True}
+_THREE_DOGS = _DOG | {"blocks": [0, 1, 2], "kaiming": False}
+
+
+def settings(surround=None, fields=None, normalization=None, magnification=None):
+    return {
+        **{"blocks": [3, 1, 1, 1], "width": 16, "center_surround": surround, "frozen": False},
+        **{"local_fields": fields, "normalization": normalization, "magnification": magnification},
+    }
+
+
+NETWORKS = {
+    "ResNet-50": settings(),
+    "Center-surround": settings(_THREE_DOGS),
+    "Center-surround, antagonistic": settings(_THREE_DOGS | {"form": "antagonistic"}),
+    "Local receptive fields": settings(fields=_LOCAL | {"dropout": 0.5}),
+    "Divisive normalization": settings(normalization="untuned"),
+    "Tuned normalization": settings(normalization="tuned"),
+    "Cortical magnification": settings(magnification=_POLAR),
+    "Composite A": settings(_TWO_DOGS, _LOCAL, "tuned", _POLAR),
+    "Composite B": settings(None, _LOCAL, "tuned", _POLAR),
+    "Composite C": settings(_TWO_DOGS, _LOCAL, None, _POLAR),
+    "Composite D": settings(_TWO_DOGS, _LOCAL, "tuned", None),
+    "Composite E": settings(None, None, "tuned", _POLAR),
+    "Composite F": settings(None, _LOCAL, None, _POLAR),
+    "Composite G": settings(None, _LOCAL, "tuned", None),
+}
+
+
+def scores(model, levels, *, properties=PUBLIC, kind="real", dataset="pictures"):
+    """A table of scores: every group of a seed has its level, so the property score has it too."""
+    tables = []
+    for seed, level in enumerate(levels):
+        groups = [
+            {"level": "group", "group": name, "score": level}
+            | {"n_properties": n, "of_properties": IN_FULL[name]}
+            for name, n in properties.items()
+            if n
+        ]
+        counts = {"n_properties": sum(properties.values()), "of_properties": 22}
+        overall = {"level": "all", "score": level, "property": "v1_property_score"} | counts
+        single = {"level": "property", "group": "orientation", "property": "bandwidth"}
+        single |= {"score": level, "n_units": 100 + seed, "ceiling": 0.966, "n_properties": 1}
+        table = pd.DataFrame([single, *groups, overall])
+        tables.append(table.assign(seed=seed))
+    about = {"dataset": dataset, "model": model, "source_kind": kind}
+    return pd.concat(tables, ignore_index=True).assign(**about)
+
+
+def scattered_scores(model, level, *, n_seeds=3, **more):
+    """Scores whose groups scatter around a level."""
+    rng = np.random.default_rng(len(model))
+    table = scores(model, [level] * n_seeds, **more)
+    is_group = table["level"] == "group"
+    names = sorted(table.loc[is_group, "group"].unique())
+    shift = dict(zip(names, rng.normal(0, 0.08, len(names)), strict=True))
+    scatter = rng.normal(0, 0.012, len(table))
+    table["score"] += scatter + table["group"].map(shift).fillna(0).where(is_group, 0)
+    return table
+
+
+def predictivity(model, levels, *, kind="real", dataset="pictures"):
+    table = pd.DataFrame({"seed": range(len(levels)), "predictivity": levels})
+    return table.assign(dataset=dataset, model=model, source_kind=kind)
+
+
+def accuracies(model, clean, *, falls, kind="real", generated=True, dataset="pictures"):
+    """Top-1 of seeds with these clean accuracies.
+
+    Each severity of a family costs ``falls[family]`` of what is left.
+    """
+    rows = []
+    for seed, level in enumerate(clean):
+        rows.append({"seed": seed, "corruption": "", "severity": 0, "top1": level})
+        for family, corruptions in FAMILIES.items():
+            for corruption in corruptions:
+                for severity in range(1, 6):
+                    left = level * (1 - falls[family]) ** severity
+                    row = {"seed": seed, "corruption": corruption, "severity": severity}
+                    rows.append(row | {"top1": left})
+    table = pd.DataFrame(rows).assign(generated=generated, n_images=100)
+    table["evaluated_on"] = np.where(table["corruption"] == "", dataset, f"{dataset}_corrupted")
+    return table.assign(dataset=dataset, model=model, source_kind=kind)
+
+
+def history(model, curves, *, kind="real", dataset="pictures"):
+    """Validation accuracies [epochs + 1] of each seed, the first before training."""
+    tables = []
+    for seed, curve in enumerate(curves):
+        table = pd.DataFrame({"step": np.arange(len(curve)) - 1, "validation_accuracy": curve})
+        tables.append(table.assign(seed=seed))
+    about = {"dataset": dataset, "model": model, "source_kind": kind, "session": "all"}
+    return pd.concat(tables, ignore_index=True).assign(**about)
+
+
+def written(folder, name, tables):
+    """Files of tables, one each, in a folder."""
+    paths = [folder / f"{name}{number}.csv" for number in range(len(tables))]
+    for path, table in zip(paths, tables, strict=True):
+        write_csv(table, path)
+    return paths
