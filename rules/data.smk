@@ -207,7 +207,7 @@ rule preprocess_images:
         dataset=names_of("datasets", preprocess="images"),
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: 5000 * attempt,
         runtime=lambda wildcards, attempt: 300 * attempt,
@@ -233,7 +233,7 @@ rule corrupt_images:
         dataset=names_of("datasets", preprocess="corruptions"),
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,

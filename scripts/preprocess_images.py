@@ -85,7 +85,7 @@ def packing_of(part: str, settings: Mapping) -> tuple[Callable[[Picture, bytes],
     if part == "train":
         return partial(_squeezed, size_px=settings["train_size_px"]), settings["train_size_px"]
     sizes = {key: settings[key] for key in ("shorter_px", "crop_px", "size_px")}
-    return partial(_centre, **sizes), size_px
+    return partial(_centre, sizes=sizes), size_px
 
 
 def _from_planes(picture: Picture, content: bytes) -> Packed:
@@ -101,7 +101,7 @@ def _squeezed(picture: Picture, content: bytes, *, size_px: int) -> Packed:
     return squeezed(decoded(content, origin=picture.origin), size_px=size_px)
 
 
-def _centre(picture: Picture, content: bytes, **sizes: int) -> Packed:
+def _centre(picture: Picture, content: bytes, *, sizes: Mapping[str, int]) -> Packed:
     return centre(decoded(content, origin=picture.origin), **sizes), None
 
 
