@@ -139,7 +139,7 @@ def texture_properties(rates: np.ndarray, baseline: np.ndarray) -> Properties:
         "texture_modulation_index": modulation,
         "absolute_texture_modulation_index": np.abs(modulation),
         "texture_selectivity": sparseness(above[:, 1].mean(axis=2)),
-        "texture_sparseness": sparseness(above[:, 1].reshape(len(rates), -1)),
+        "texture_sparseness": sparseness(_flat(above[:, 1])),
         "variance_ratio": variance_ratio(np.sqrt(counts) + np.sqrt(counts + 1))[0],
         "max_texture": _maximum(above[:, 1]),
         "max_noise": _maximum(above[:, 0]),
