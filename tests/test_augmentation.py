@@ -15,6 +15,8 @@ from v1lib.augmentation import (
     normalised,
     resized,
 )
+from v1lib.pictures import squeezed
+from v1lib.simulation.images import dead_leaves
 
 IMAGES = torch.randint(0, 256, (6, 40, 52, 3), dtype=torch.uint8, generator=torch.manual_seed(1))
 PAPER = CropSettings(scale=(0.08, 1.0), aspect=(3 / 4, 4 / 3), through_px=224)
@@ -149,6 +151,22 @@ def test_evaluation_draws_nothing():
     assert torch.equal(augmentation.evaluation(images), normalised(images))
     with pytest.raises(ValueError, match=r"images have \(40, 52\) px, the network takes 40"):
         augmentation.evaluation(IMAGES)
+
+
+def test_crops_of_squeezed_pictures_are_close_to_those_of_the_files():
+    leaves = dead_leaves(np.random.default_rng(3), 3, (240, 360), n_leaves=150)
+    picture = Image.fromarray((255 * leaves).astype(np.uint8).transpose(1, 2, 0))
+    boxes = drawn_boxes(PAPER, torch.full((40,), 1.5), generator(2))
+    whole = torch.from_numpy(np.array(picture))[None].expand(40, -1, -1, -1)
+    from_file = resized(whole, boxes, size_px=64, through_px=224)
+    distance = {}
+    for size_px in (64, 128, 200):
+        small, aspect = squeezed(picture, size_px=size_px)
+        assert aspect == 1.5
+        small = torch.from_numpy(np.array(small))[None].expand(40, -1, -1, -1)
+        found = resized(small, boxes, size_px=64, through_px=224)
+        distance[size_px] = float((found - from_file).square().mean().sqrt() / from_file.std())
+    assert distance[200] < distance[128] < 0.1 and distance[128] < 0.6 * distance[64]
 
 
 def test_the_aspect_of_the_original_decides_what_fits():

@@ -7,8 +7,8 @@ Normalize(0.5, 0.5)), whose resizing is bilinear with a filter that grows with t
 is a product with one matrix per axis, built here for each image, and two resizings in a row are the
 product of theirs. It differs from the original in three points: crops are not rounded to whole
 pixels, nothing is rounded to 8 bits between the stages, and where training images were squeezed
-into squares of S pixels when they were packed, crops of less than (64 / S)^2 of the area come out
-smoother than from the files.
+into squares when they were packed, small crops come out smoother than from the files
+(``v1lib.pictures.squeezed`` says by how much).
 """
 
 import math
