@@ -10,20 +10,20 @@ IN_FULL = dict(zip(GROUPS, (7, 3, 4, 2, 1, 2, 3), strict=True))  # properties of
 PUBLIC = IN_FULL | {"response_selectivity": 1, "texture_modulation": 0, "response_magnitude": 1}
 SINGLE = {
     "ResNet-50": "pogoncheff2023_resnet50",
-    "Center-surround": "pogoncheff2023_center_surround",
-    "Center-surround, antagonistic": "pogoncheff2023_center_surround_antagonistic",
-    "Local receptive fields": "pogoncheff2023_local_rf",
-    "Divisive normalization": "pogoncheff2023_div_norm",
-    "Tuned normalization": "pogoncheff2023_tuned_norm",
-    "Cortical magnification": "pogoncheff2023_cortical_magnification",
+    "center-surround": "pogoncheff2023_center_surround",
+    "center-surround, antagonistic": "pogoncheff2023_center_surround_antagonistic",
+    "local receptive fields": "pogoncheff2023_local_rf",
+    "divisive normalization, untuned": "pogoncheff2023_div_norm",
+    "divisive normalization, tuned": "pogoncheff2023_tuned_norm",
+    "cortical magnification": "pogoncheff2023_cortical_magnification",
 }
-COMPOSITES = {f"Composite {name}": f"pogoncheff2023_composite_{name.lower()}" for name in "ABCDEFG"}
+COMPOSITES = {f"composite {name}": f"pogoncheff2023_composite_{name.lower()}" for name in "ABCDEFG"}
 ADVERSARIAL = {
     "ResNet-50": {
         "normal": "pogoncheff2023_resnet50",
         "adversarial": "pogoncheff2023_resnet50_adversarial",
     },
-    "Composite A": {
+    "composite A": {
         "normal": "pogoncheff2023_composite_a",
         "adversarial": "pogoncheff2023_composite_a_adversarial",
     },
@@ -43,19 +43,19 @@ def settings(surround=None, fields=None, normalization=None, magnification=None)
 
 NETWORKS = {
     "ResNet-50": settings(),
-    "Center-surround": settings(_THREE_DOGS),
-    "Center-surround, antagonistic": settings(_THREE_DOGS | {"form": "antagonistic"}),
-    "Local receptive fields": settings(fields=_LOCAL | {"dropout": 0.5}),
-    "Divisive normalization": settings(normalization="untuned"),
-    "Tuned normalization": settings(normalization="tuned"),
-    "Cortical magnification": settings(magnification=_POLAR),
-    "Composite A": settings(_TWO_DOGS, _LOCAL, "tuned", _POLAR),
-    "Composite B": settings(None, _LOCAL, "tuned", _POLAR),
-    "Composite C": settings(_TWO_DOGS, _LOCAL, None, _POLAR),
-    "Composite D": settings(_TWO_DOGS, _LOCAL, "tuned", None),
-    "Composite E": settings(None, None, "tuned", _POLAR),
-    "Composite F": settings(None, _LOCAL, None, _POLAR),
-    "Composite G": settings(None, _LOCAL, "tuned", None),
+    "center-surround": settings(_THREE_DOGS),
+    "center-surround, antagonistic": settings(_THREE_DOGS | {"form": "antagonistic"}),
+    "local receptive fields": settings(fields=_LOCAL | {"dropout": 0.5}),
+    "divisive normalization, untuned": settings(normalization="untuned"),
+    "divisive normalization, tuned": settings(normalization="tuned"),
+    "cortical magnification": settings(magnification=_POLAR),
+    "composite A": settings(_TWO_DOGS, _LOCAL, "tuned", _POLAR),
+    "composite B": settings(None, _LOCAL, "tuned", _POLAR),
+    "composite C": settings(_TWO_DOGS, _LOCAL, None, _POLAR),
+    "composite D": settings(_TWO_DOGS, _LOCAL, "tuned", None),
+    "composite E": settings(None, None, "tuned", _POLAR),
+    "composite F": settings(None, _LOCAL, None, _POLAR),
+    "composite G": settings(None, _LOCAL, "tuned", None),
 }
 
 
@@ -93,7 +93,8 @@ def scattered_scores(model, level, *, n_seeds=3, **more):
 
 def predictivity(model, levels, *, kind="real", dataset="pictures"):
     table = pd.DataFrame({"seed": range(len(levels)), "predictivity": levels})
-    return table.assign(dataset=dataset, model=model, source_kind=kind)
+    about = {"dataset": "neurons", "trained_on": dataset, "model": model, "source_kind": kind}
+    return table.assign(**about)
 
 
 def accuracies(model, clean, *, falls, kind="real", generated=True, dataset="pictures"):

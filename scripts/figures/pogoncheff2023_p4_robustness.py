@@ -60,7 +60,7 @@ def main(
         n_lines = -(-len(by_label) // _LEGEND_COLUMNS)
         page = plotting.new_figure(plotting.WIDE_CM, 5.6 + 0.4 * n_lines)
         axes = plotting.panels(page, 1, 3)
-        for ax, (quantity, name), rows in zip(axes, _PANELS.items(), points, strict=True):
+        for ax, name, rows in zip(axes, _PANELS.values(), points, strict=True):
             _draw(ax, rows, by_label)
             ax.set_xlabel(header)
             ax.set_ylabel(name)

@@ -58,7 +58,7 @@ def main(
     drawn = pd.concat([rows.assign(group=name) for name, rows in found.items()], ignore_index=True)
     plotting.save_figure(page, figure, pdf, network_kind(drawn))
     drawn.insert(0, "profile", profile)
-    drawn = drawn.assign(generated=is_generated).drop(columns=["n_parts", "of_parts"])
+    drawn = drawn.assign(generated=is_generated).drop(columns=["n_parts", "of_parts", "neurons"])
     order = [name for name in drawn if name != "source_kind"]
     write_csv(drawn[[*order, "source_kind"]], table)
 

@@ -17,13 +17,13 @@ from v1lib.pogoncheff2023_tables import (
 from v1lib.steps import Inputs, Output
 
 _NOTE = (
-    "Top-1 accuracy, mean ± standard error over seeds. A corruption is averaged over severities 1 to "
-    "5, a family over its corruptions, the mean corrupted accuracy over all corruptions and "
+    "Top-1 accuracy, mean ± standard error over seeds. A corruption is averaged over severities 1 "
+    "to 5, a family over its corruptions, the mean corrupted accuracy over all corruptions and "
     "severities. Evaluated on {images}. {how}"
 )
 _GENERATED = (
-    "The corruptions were **generated** by this workflow, because the published corrupted images are "
-    "not configured; their strengths follow the published recipe."
+    "The corruptions were **generated** by this workflow, after the published recipe, because the "
+    "published corrupted images are not configured or have other classes."
 )
 
 

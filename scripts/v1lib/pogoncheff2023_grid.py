@@ -19,6 +19,12 @@ COMPONENTS = {
     "normalization": "normalization",
     "magnification": "cortical magnification",
 }
+_CLAIMED = {
+    "center_surround": "released",
+    "local_fields": "local",
+    "normalization": "tuned",
+    "magnification": "polar",
+}
 EFFECT_COLUMNS = (
     *("component", "kind", "with_label", "without_label", "with_model", "without_model", "dataset"),
     *("quantity", "difference", "low", "high", "n_with", "n_without", "note", "source_kind"),
@@ -114,6 +120,43 @@ def effects(
             }
         )
     return pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which networks claims are about, by label.
+
+    Attributes:
+        baseline: has no component.
+        single: the networks that have one of the four mechanisms alone, by component (those there
+            are); of center-surround the released form, of normalization the tuned one.
+        full: has all four; "" without.
+    """
+
+    baseline: str
+    single: dict[str, str]
+    full: str
+
+
+def roles_of(networks: Mapping[str, Mapping]) -> Roles:
+    """The roles of networks, read off their settings; of several that fit, the first.
+
+    Args:
+        networks: see ``pairs``.
+
+    Raises:
+        ValueError: there is no network without components.
+    """
+    found = {}
+    for label, params in networks.items():
+        kinds = _kinds(params)
+        present = tuple(name for name, kind in kinds.items() if kind)
+        if all(kinds[name] == _CLAIMED[name] for name in present):
+            found.setdefault(present, label)
+    if () not in found:
+        raise ValueError(f"every network has a component, none is the baseline: {sorted(networks)}")
+    single = {name: found[name,] for name in COMPONENTS if (name,) in found}
+    return Roles(found[()], single, found.get(tuple(COMPONENTS), ""))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Tables of Pogoncheff et al. 2023 as pages: a line for each network, a column for each quantity."""
+"""Tables of Pogoncheff et al. 2023 as pages: a line per network, a column per quantity."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,19 +28,21 @@ _NAMES = {
 }
 ALIGNMENT = (OVERALL, PREDICTIVITY, PROPERTIES, *GROUPS)
 ALIGNMENT_NOTE = (
-    "Similarity of the distributions of V1 properties between units of the first stage and neurons, "
-    "divided by its ceiling: mean over the properties of a group; the property score is the mean of "
-    "the groups. Units: those whose receptive field lies at the stimuli and that respond enough; few "
-    "units make scores uncertain. Mean ± standard error over seeds (n: number of seeds)."
+    "Similarity of the distributions of V1 properties between units of the first stage and "
+    "neurons, divided by its ceiling: mean over the properties of a group; the property score is "
+    "the mean of the groups. Units: those whose receptive field lies at the stimuli and that "
+    "respond enough; few units make scores uncertain. Mean ± standard error over seeds (n: number "
+    "of seeds)."
 )
 PARTIAL_NOTE = (
-    "**{parts} of {of} properties**: the distributions of the others are not public. This is another "
-    "score than the published one over all of them; a group without a property has no column."
+    "**{parts} of {of} properties**: the distributions of the others are not public. This is "
+    "another score than the published one over all of them; a group without a property has no "
+    "column."
 )
 PREDICTED_NOTE = (
-    "Neural predictivity: partial least squares, squared share of the ceiling (the formula of 2023), "
-    "on the recordings that the configuration names, not on the private ones of the paper. V1 overall: "
-    "mean of predictivity and property score."
+    "Neural predictivity: partial least squares, squared share of the ceiling (the formula of "
+    "2023), of the neurons of {neurons}; the published scores are for other, private recordings. "
+    "V1 overall: mean of predictivity and property score."
 )
 UNPREDICTED_NOTE = (
     "No overall score: no recordings to predict are configured, or networks and recordings are not "
@@ -85,7 +87,8 @@ def alignment_notes(found: pd.DataFrame) -> list[str]:
     counts = found.loc[found["quantity"] == PROPERTIES, ["n_parts", "of_parts"]].iloc[0]
     if counts["n_parts"] != counts["of_parts"]:
         notes.append(PARTIAL_NOTE.format(parts=int(counts.iloc[0]), of=int(counts.iloc[1])))
-    notes.append(PREDICTED_NOTE if PREDICTIVITY in set(found["quantity"]) else "")
+    predicted = found.loc[found["quantity"] == PREDICTIVITY, "neurons"].dropna().unique()
+    notes.append(PREDICTED_NOTE.format(neurons=", ".join(predicted)) if len(predicted) else "")
     notes.append("" if OVERALL in set(found["quantity"]) else UNPREDICTED_NOTE)
     return [note for note in notes if note]
 

@@ -32,7 +32,7 @@ FAMILIES = {  # Hendrycks & Dietterich 2019
 VALUE_COLUMNS = ("dataset", "model", "seed", "quantity", "value", "source_kind")
 SUMMARY_COLUMNS = (
     *("label", "model", "dataset", "quantity", "mean", "se", "n_seeds"),
-    *("n_parts", "of_parts", "source_kind"),
+    *("n_parts", "of_parts", "neurons", "source_kind"),
 )
 _RUN = ["dataset", "model", "seed", "source_kind"]
 _SCORES = (*_RUN, "level", "group", "score", "n_units", "n_properties", "of_properties")
@@ -49,10 +49,10 @@ def alignments(scores: Sequence[Path], predictivities: Sequence[Path]) -> pd.Dat
 
     Returns:
         ``VALUE_COLUMNS``, n_parts and of_parts (properties that a score is over, and those that it
-        has in full); quantities: groups, ``PROPERTIES``, ``PREDICTIVITY`` and ``OVERALL``, their
-        mean; ``UNITS``, the largest number of units that a property counts for. A run has an
-        overall score only if the images it learned from and the neurons are both real or both
-        simulated.
+        has in full), and with predictivities ``neurons``, the data set they are of. Quantities:
+        groups, ``PROPERTIES``, ``PREDICTIVITY`` and ``OVERALL``, the mean of the two; ``UNITS``,
+        the largest number of units that a property counts for. A run has an overall score only if
+        the images it learned from and the neurons are both real or both simulated.
     """
     table = pd.concat([read_csv(path, required=_SCORES) for path in scores], ignore_index=True)
     units = table.groupby(_RUN, as_index=False)["n_units"].max().assign(quantity=UNITS)
@@ -64,18 +64,32 @@ def alignments(scores: Sequence[Path], predictivities: Sequence[Path]) -> pd.Dat
     parts.append(units.rename(columns={"n_units": "value"})[list(VALUE_COLUMNS)])
     if predictivities:
         predicted = pd.concat([_predictivity(path) for path in predictivities], ignore_index=True)
-        parts += [predicted, _overall(parts[0], predicted)]
+        networks = parts[0][_RUN].drop_duplicates()
+        parts += [_of_networks(predicted, networks), _overall(parts[0], predicted)]
     return _once(pd.concat(parts, ignore_index=True))
 
 
 def _predictivity(path: Path) -> pd.DataFrame:
-    table = read_csv(path, required=(*_RUN, "predictivity"))
-    return table.assign(quantity=PREDICTIVITY, value=table["predictivity"])[list(VALUE_COLUMNS)]
+    """With the data set that the network learned from as ``dataset``, the neurons' beside it."""
+    table = read_csv(path, required=(*_RUN, "trained_on", "predictivity"))
+    table = table.assign(quantity=PREDICTIVITY, value=table["predictivity"])
+    table = table.rename(columns={"dataset": "neurons", "trained_on": "dataset"})
+    return table[[*VALUE_COLUMNS, "neurons"]]
+
+
+def _of_networks(predicted: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
+    """What simulated images taught is simulated, whatever neurons it predicts."""
+    run = ["dataset", "model", "seed"]
+    simulated = networks[networks["source_kind"] == "simulated"].set_index(run).index
+    is_simulated = pd.MultiIndex.from_frame(predicted[run]).isin(simulated)
+    kind = predicted["source_kind"].where(~is_simulated, "simulated")
+    return predicted.assign(source_kind=kind)
 
 
 def _overall(scores: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     properties = scores[scores["quantity"] == PROPERTIES]
-    both = properties.merge(predicted[[*_RUN, "value"]], on=_RUN, suffixes=("", "_predicted"))
+    columns = [*_RUN, "value", "neurons"]
+    both = properties.merge(predicted[columns], on=_RUN, suffixes=("", "_predicted"))
     mean = (both["value"] + both["value_predicted"]) / 2
     return both.assign(quantity=OVERALL, value=mean).drop(columns="value_predicted")
 
@@ -227,7 +241,7 @@ def over_seeds(
             summary = summarise(cells["value"], ddof=1)
             about = dict(zip(["quantity", *by], key, strict=True))
             first = cells.iloc[0]
-            names = ("model", "dataset", "n_parts", "of_parts", "source_kind")
+            names = ("model", "dataset", "n_parts", "of_parts", "neurons", "source_kind")
             about |= {name: first[name] for name in names if name in first}
             numbers = {"mean": summary.mean, "se": summary.sem, "n_seeds": summary.n}
             rows.append({"label": label} | about | numbers)
