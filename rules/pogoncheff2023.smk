@@ -2,6 +2,7 @@
 
 
 include: "pogoncheff2023_inputs.smk"
+include: "pogoncheff2023_analyses.smk"
 
 
 rule pogoncheff2023:

@@ -16,7 +16,12 @@ ALWAYS_SIMULATED = (
     "burg2021_recovery",
     *("lurz2021_ablation", "lurz2021_fig1_collections", "lurz2021_recovery"),
 )
-PAPERS = {"kindel": "kindel2019", "burg": "burg2021", "lurz": "lurz2021"}  # as its rules call it
+PAPERS = {  # as its rules call it
+    "kindel": "kindel2019",
+    "burg": "burg2021",
+    "lurz": "lurz2021",
+    "pogoncheff": "pogoncheff2023",
+}
 PARAMS = {  # of the rules whose captions mention them
     "active_rate_hz": 5.0,
     "late_fraction": 0.75,
@@ -48,6 +53,7 @@ def config(request):
         settings["papers"]["burg2021"]["dataset"] = "cadena2019_simulated"
     else:
         settings["papers"]["lurz2021"]["dataset"] = "lurz2020"
+        settings["papers"]["pogoncheff2023"]["dataset"] = "tiny_imagenet"
         settings["sources"]["lurz2020"]["use"] = True
     return request.param, settings
 

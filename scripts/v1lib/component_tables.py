@@ -1,5 +1,6 @@
 """The table of learned components, and the distributions in it."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ COMPONENT_COLUMNS = (
     *("dataset", "model", "seed", "component", "block", "parameter", "unit"),
     *("before", "after", "source_kind"),
 )
+FULL_WIDTH = 2 * math.sqrt(2 * math.log(2))  # at half maximum, in standard deviations
 WHEN = ("before", "after")  # training
 
 

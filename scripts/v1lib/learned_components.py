@@ -5,7 +5,6 @@ et al. 2023, reference section 1.4 (P5); layers: ``v1lib.center_surround`` and
 ``v1lib.channel_normalization``.
 """
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -21,8 +20,7 @@ from v1lib.channel_normalization import (
     TunedNormalization,
     UntunedNormalization,
 )
-
-FULL_WIDTH = 2 * math.sqrt(2 * math.log(2))  # at half maximum, in standard deviations
+from v1lib.component_tables import FULL_WIDTH
 
 
 class Learned(NamedTuple):
