@@ -5,6 +5,7 @@ DiCarlo 2021.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,23 +57,37 @@ class Calibration:
         return np.maximum(self.slope * activations.astype(np.float64) + self.offset, 0.0)
 
 
+NO_CALIBRATION = Calibration(np.nan, np.nan, 0)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Rates and properties of some units.
+
+    Attributes:
+        calibration: map to spikes/s.
+        baseline: float64 [n_units], rate to the empty screen.
+        properties: one entry for each criterion; none if no unit responds.
+    """
+
+    calibration: Calibration
+    baseline: np.ndarray
+    properties: list[Properties]
+
+
 @dataclass(frozen=True)
 class Measured:
     """What the experiment found in one subject.
 
     Attributes:
         fields: receptive fields of all units.
-        units: int64 [n], those near the stimuli; everything below is of them.
-        calibration: their map to spikes/s.
-        baseline: float64 [n], rate to the empty screen.
-        properties: one entry for each criterion; none if no unit responds.
+        units: int64 [n], those near the stimuli.
+        tuning: theirs.
     """
 
     fields: Fields
     units: np.ndarray
-    calibration: Calibration
-    baseline: np.ndarray
-    properties: list[Properties]
+    tuning: Tuning
 
 
 def measured(subject: Subject, textures: np.ndarray | None = None) -> Measured:
@@ -85,27 +100,41 @@ def measured(subject: Subject, textures: np.ndarray | None = None) -> Measured:
     """
     fields = receptive_fields(subject)
     units = fields.near_stimuli()
-    blank = fields.to_blank[units].astype(np.float64)
     if not len(units):
         log.warning("no unit has its receptive field at the stimuli: nothing is measured")
-        return Measured(fields, units, Calibration(np.nan, np.nan, 0), blank, [])
-    oriented = _responses(subject, orientation_set(), units)
-    calibration = calibrated(oriented, blank)
+        return Measured(fields, units, Tuning(NO_CALIBRATION, np.zeros(0), []))
+
+    def to_gratings(gratings: Gratings) -> np.ndarray:
+        responses = np.concatenate(list(subject.to_gratings(gratings, units)))
+        return responses.T.reshape(len(units), *gratings.shape)
+
+    tuning = grating_tuning(to_gratings, fields.to_blank[units].astype(np.float64))
+    if textures is not None and tuning.properties:
+        rates = tuning.calibration.rates(_texture_responses(subject, textures, units))
+        tuning.properties.append(texture_properties(rates, tuning.baseline))
+    return Measured(fields, units, tuning)
+
+
+def grating_tuning(to_gratings: Callable[[Gratings], np.ndarray], to_blank: np.ndarray) -> Tuning:
+    """The 15 properties that gratings show.
+
+    Args:
+        to_gratings: from a set of stimuli to rectified responses [n_units, *gratings.shape].
+        to_blank: float64 [n_units], rectified, to the empty screen.
+    """
+    oriented = to_gratings(orientation_set())
+    calibration = calibrated(oriented, to_blank)
     if not calibration.n_responsive:
-        log.warning("none of %d units responds to gratings: nothing is measured", len(units))
-        return Measured(fields, units, calibration, np.full(len(units), np.nan), [])
-    baseline = calibration.rates(blank)
+        log.warning("none of %d units responds to gratings: nothing is measured", len(to_blank))
+        return Tuning(calibration, np.full(len(to_blank), np.nan), [])
+    baseline = calibration.rates(to_blank)
     found = [orientation_properties(calibration.rates(oriented), baseline)]
-    rates = calibration.rates(_responses(subject, frequency_set(), units))
-    found += [
-        f(rates, baseline) for f in (peak_frequency_properties, frequency_bandwidth_properties)
-    ]
-    rates = calibration.rates(_responses(subject, size_set(), units))
+    rates = calibration.rates(to_gratings(frequency_set()))
+    found.append(peak_frequency_properties(rates, baseline))
+    found.append(frequency_bandwidth_properties(rates, baseline))
+    rates = calibration.rates(to_gratings(size_set()))
     found.append(size_properties(rates, baseline))
-    if textures is not None:
-        rates = calibration.rates(_texture_responses(subject, textures, units))
-        found.append(texture_properties(rates, baseline))
-    return Measured(fields, units, calibration, baseline, found)
+    return Tuning(calibration, baseline, found)
 
 
 def calibrated(responses: np.ndarray, to_blank: np.ndarray) -> Calibration:
@@ -120,17 +149,11 @@ def calibrated(responses: np.ndarray, to_blank: np.ndarray) -> Calibration:
     increase = largest - to_blank
     responsive = increase > RESPONSIVE / LARGEST * increase.max(initial=0.0)
     if not responsive.any():
-        return Calibration(np.nan, np.nan, 0)
+        return NO_CALIBRATION
     median_blank = np.median(to_blank[responsive])
     slope = (MEDIAN_LARGEST - MEDIAN_SPONTANEOUS) / (np.median(largest[responsive]) - median_blank)
     offset = MEDIAN_SPONTANEOUS - slope * median_blank
     return Calibration(float(slope), float(offset), int(responsive.sum()))
-
-
-def _responses(subject: Subject, gratings: Gratings, units: np.ndarray) -> np.ndarray:
-    """Rectified responses of some units: float32 [n_units, *gratings.shape]."""
-    responses = np.concatenate(list(subject.to_gratings(gratings, units)))
-    return responses.T.reshape(len(units), *gratings.shape)
 
 
 def _texture_responses(subject: Subject, textures: np.ndarray, units: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ so: ``v1_property_score_15of22``, over the groups that have a property left.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from v1lib.distribution_similarity import (
 )
 from v1lib.files import read_csv
 from v1lib.splits import stream
+from v1lib.v1_properties import TEXTURE_PROPERTIES
 
 N_PROPERTIES = 22
 OVERALL = "v1_property_score"
@@ -72,6 +73,14 @@ def read_references(distributions: Path, measured: Path | None = None) -> list[R
     if unknown := sorted(set(own) - {reference.name for reference in references}):
         raise ValueError(f"{measured}: property {unknown[0]!r} is not in {distributions}")
     return [_replaced(reference, own, measured) for reference in references]
+
+
+def without_textures(references: list[Reference]) -> list[Reference]:
+    """The same properties, those that need textures as if nothing were known of them."""
+    return [
+        replace(reference, neurons=None) if reference.name in TEXTURE_PROPERTIES else reference
+        for reference in references
+    ]
 
 
 def score_table(
@@ -186,5 +195,4 @@ def _replaced(reference: Reference, own: Mapping[str, np.ndarray], measured: Pat
     neurons = histogram(own[reference.name], reference.edges)
     if not neurons.counts.sum():
         raise ValueError(f"{measured}: no neuron has a value of {reference.name}")
-    about = (reference.name, reference.group, reference.benchmark, reference.edges)
-    return Reference(*about, neurons)
+    return replace(reference, neurons=neurons)
