@@ -30,6 +30,7 @@ _NAMES = {
     "tuned": "tuned normalization",
     "untuned": "untuned normalization",
 }
+_FOUND = ("when", "bin_low", "bin_high", "share", "positive", "n", "n_seeds")
 _SIGNED = ("center_surround", "amplitude")
 _ABOVE = {("tuned", "width"): (FULL_WIDTH, "full width at half maximum (channels)")}
 _COLUMNS = 6  # of the grid; panels of a component share them
@@ -70,7 +71,9 @@ def main(
     )
     labels = {model: label for label, model in models}
     if missing := sorted(set(labels) - set(values["model"])):
-        raise ValueError(f"no components of model {missing[0]!r}; there are {set(values['model'])}")
+        raise ValueError(
+            f"no components of model {missing[0]!r}; there are {sorted(set(values['model']))}"
+        )
     values = values[values["model"].isin(labels)].sort_values(
         "model", key=lambda names: names.map(list(labels).index), kind="stable"
     )
@@ -88,7 +91,7 @@ def main(
 def _distributions(values: pd.DataFrame, n_bins: int, tail: float) -> pd.DataFrame:
     """Shares in bins that all networks and blocks of a panel have in common.
 
-    ``positive``: share of the values above 0, for parameters whose sign says something.
+    ``positive``: share of the values above 0, where the sign says something.
     """
     tables = []
     keys = ["dataset", "model", "source_kind", "component", "parameter", "block"]
@@ -100,7 +103,7 @@ def _distributions(values: pd.DataFrame, n_bins: int, tail: float) -> pd.DataFra
             shares = histograms(own, bin_edges(own, n_bins, tail=tail), keys)
             if (component, parameter) == _SIGNED:
                 shares = shares.merge(_positive(own), on=["model", "block", "when"])
-            tables.append(shares)
+            tables.append(shares.reindex(columns=[*keys[:2], *keys[3:], *_FOUND, "source_kind"]))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -154,9 +157,11 @@ def _name(ax: Axes, letter: str, name: str) -> None:
 
 def _second_axis(ax: Axes, factor: float, label: str) -> None:
     """The values in another unit, above the panel."""
-    above = ax.secondary_xaxis("top", functions=(lambda x: factor * x, lambda x: x / factor))
+    above = ax.twiny()
+    above.set_xlim(*(factor * limit for limit in ax.get_xlim()))
     above.set_xlabel(label)
     above.spines["top"].set_visible(True)
+    above.spines["left"].set_visible(False)
 
 
 def _height(networks: dict[str, list]) -> float:
