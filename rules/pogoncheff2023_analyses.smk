@@ -1,33 +1,17 @@
 # Figures P5 and P6 of Pogoncheff et al. 2023: learned components, and images that activate V1 most.
 
 
-def pogoncheff_learned():
-    """Networks with components that learn, by label: those of tables P1 and P2 that are trained."""
-    trained = models_of_paper("pogoncheff2023", pogoncheff["dataset"])
-    composites = {f"composite {label}": model for label, model in pogoncheff["composites"].items()}
-    return {
-        label: model
-        for label, model in (pogoncheff["single"] | composites).items()
-        if model in trained
-        and any(
-            config["models"][model]["params"][part] for part in ("center_surround", "normalization")
-        )
-    }
-
-
-def pogoncheff_activated():
-    """Networks whose V1 stage is looked into, by label: those with one component, and without."""
-    trained = models_of_paper("pogoncheff2023", pogoncheff["dataset"])
-    return {label: model for label, model in pogoncheff["single"].items() if model in trained}
-
-
-def pogoncheff_files(models, name):
-    return [f"results/{pogoncheff['dataset']}/{model}/{name}" for model in models.values()]
+# Networks with components that learn, by label.
+pogoncheff_learned = {
+    label: model
+    for label, model in pogoncheff_normal.items()
+    if pogoncheff_settings[label]["center_surround"] or pogoncheff_settings[label]["normalization"]
+}
 
 
 rule pogoncheff2023_p5_components:
     input:
-        components=pogoncheff_files(pogoncheff_learned(), "components.csv"),
+        components=pogoncheff_files(pogoncheff_learned, "components.csv"),
         code=code("figures.pogoncheff2023_p5_components"),
     output:
         figure=pogoncheff_report(
@@ -46,7 +30,7 @@ rule pogoncheff2023_p5_components:
         mem_mb=4000,
         runtime=15,
     params:
-        models=as_json([list(pair) for pair in pogoncheff_learned().items()]),
+        models=as_json([list(pair) for pair in pogoncheff_learned.items()]),
         n_bins=pogoncheff["components"]["n_bins"],
         tail=pogoncheff["components"]["tail"],
         profile=pogoncheff["profile"],
@@ -56,7 +40,7 @@ rule pogoncheff2023_p5_components:
 
 rule pogoncheff2023_p6_activating_images:
     input:
-        activating=pogoncheff_files(pogoncheff_activated(), "activating_images.npz"),
+        activating=pogoncheff_files(pogoncheff_single, "activating_images.npz"),
         code=code("figures.pogoncheff2023_p6_activating_images"),
     output:
         figure=pogoncheff_report(
@@ -75,7 +59,7 @@ rule pogoncheff2023_p6_activating_images:
         mem_mb=1000,
         runtime=10,
     params:
-        models=as_json([list(pair) for pair in pogoncheff_activated().items()]),
+        models=as_json([list(pair) for pair in pogoncheff_single.items()]),
         profile=pogoncheff["profile"],
     shell:
         command("figures.pogoncheff2023_p6_activating_images")

@@ -1,6 +1,157 @@
-# What the rules of Pogoncheff et al. 2023 share; no rules here.
+# What the rules of Pogoncheff et al. 2023 share: names, files of networks, profile; no rules here.
 pogoncheff = config["papers"]["pogoncheff2023"]
 pogoncheff_report = partial(paper_report, "pogoncheff2023")
 
 # What the target pogoncheff2023 asks for; every file of rules adds its results.
 pogoncheff_results = []
+
+
+def pogoncheff_files(models, name):
+    return [f"results/{pogoncheff['dataset']}/{model}/{name}" for model in models.values()]
+
+
+def pogoncheff_histories(models):
+    return [
+        file
+        for model in models.values()
+        for file in block_files(pogoncheff["dataset"], model, "history.csv")
+    ]
+
+
+# ---- networks by label ------------------------------------------------------------------------
+
+
+def pogoncheff_label(label):
+    """Composites have single letters in the configuration."""
+    return f"composite {label}" if label in pogoncheff["composites"] else label
+
+
+def pogoncheff_trained(entries):
+    """Those of some networks that are trained, by the label that figures show."""
+    trained = models_of_paper("pogoncheff2023", pogoncheff["dataset"])
+    return {pogoncheff_label(label): model for label, model in entries.items() if model in trained}
+
+
+pogoncheff_single = pogoncheff_trained(pogoncheff["single"])
+pogoncheff_composites = pogoncheff_trained(pogoncheff["composites"])
+pogoncheff_normal = pogoncheff_single | pogoncheff_composites
+pogoncheff_twins = {  # adversarially trained, by the label of the network that was trained normally
+    label: model
+    for label, model in pogoncheff_trained(pogoncheff["adversarial"]).items()
+    if label in pogoncheff_normal
+}
+pogoncheff_all = pogoncheff_normal | {
+    f"{label}, adversarial": model for label, model in pogoncheff_twins.items()
+}
+pogoncheff_first = dict(list(pogoncheff_single.items())[:1])  # the network without components
+pogoncheff_settings = {
+    label: config["models"][model]["params"] for label, model in pogoncheff_normal.items()
+}
+
+
+def pogoncheff_groups():
+    """Networks that share a panel, by its name; panels with nothing to compare are left out."""
+    of_twins = {label: pogoncheff_normal[label] for label in pogoncheff_twins}
+    groups = {
+        "single components": pogoncheff_single,
+        "composites": pogoncheff_first | pogoncheff_composites,
+        "adversarial training": of_twins
+        | {f"{label}, adversarial": model for label, model in pogoncheff_twins.items()},
+    }
+    return {name: models for name, models in groups.items() if len(models) > 1}
+
+
+def pogoncheff_pairs(entries):
+    """Networks by label as JSON that keeps their order."""
+    return as_json([list(pair) for pair in entries.items()])
+
+
+def pogoncheff_pairs_by(groups):
+    """The same of several groups, by name."""
+    pairs = {name: [list(pair) for pair in models.items()] for name, models in groups.items()}
+    return as_json([list(pair) for pair in pairs.items()])
+
+
+# Of table P3: [label, trained normally, trained adversarially], and all of them by label.
+pogoncheff_trainings = [
+    [label, pogoncheff_normal[label], model] for label, model in pogoncheff_twins.items()
+]
+pogoncheff_compared = {
+    f"{label}, {number}": model
+    for label, *models in pogoncheff_trainings
+    for number, model in enumerate(models)
+}
+
+
+def pogoncheff_predictivities(models):
+    """Files of neural predictivity; none without recordings to predict."""
+    return []
+
+
+def pogoncheff_alexnet():
+    """The scores of AlexNet, where its weights may be used."""
+    return []
+
+
+# ---- robustness -------------------------------------------------------------------------------
+
+# Where networks are fine-tuned to the classes of the corrupted images, these alone are tested.
+pogoncheff_finetuned = {
+    pogoncheff_label(label): model for label, model in pogoncheff["finetuned"].items()
+}
+pogoncheff_evaluated = pogoncheff_finetuned or pogoncheff_all
+POGONCHEFF_HOW = (
+    "Only a new output layer learned these classes; the rest of each network is as it was."
+    if pogoncheff_finetuned
+    else "The networks were trained on images of these classes."
+)
+
+
+def pogoncheff_accuracies(models):
+    """Files of accuracies, each of the data set that the network was trained or fine-tuned on."""
+    datasets = {
+        model: run["dataset"]
+        for run in pogoncheff["runs"].values()
+        for model in run["models"]
+        if pogoncheff_finetuned or run["dataset"] == pogoncheff["dataset"]
+    }
+    return [f"results/{datasets[model]}/{model}/accuracies.csv" for model in models.values()]
+
+
+def pogoncheff_panels():
+    """As pogoncheff_groups, of the networks that are shown corrupted images."""
+    groups = {
+        name: {
+            label: pogoncheff_evaluated[label] for label in models if label in pogoncheff_evaluated
+        }
+        for name, models in pogoncheff_groups().items()
+    }
+    groups = {name: models for name, models in groups.items() if len(models) > 1}
+    return groups or {"networks": pogoncheff_evaluated}
+
+
+# ---- profile ----------------------------------------------------------------------------------
+
+pogoncheff_base = config["models"][next(iter(pogoncheff["single"].values()))]
+pogoncheff_size = fields_of(pogoncheff["published_size"], "blocks", "width")
+
+# The published training: networks of this size on ImageNet. Others are never judged by its numbers.
+pogoncheff_profile = {
+    "name": pogoncheff["profile"],
+    "is_paper": source_of(pogoncheff["dataset"]) == "imagenet"
+    and fields_of(pogoncheff_base["params"], *pogoncheff_size) == pogoncheff_size,
+}
+pogoncheff_configured = {
+    "training": pogoncheff_base["training"],
+    "size_px": config["datasets"][pogoncheff["dataset"]]["settings"]["size_px"],
+}
+
+# Networks whose parameters are counted at the published size, trained or not.
+pogoncheff_built = {
+    pogoncheff_label(label): model
+    for label, model in (pogoncheff["single"] | pogoncheff["composites"]).items()
+}
+pogoncheff_counted = {
+    model: fields_of(config["models"][model], "build", "params")
+    for model in pogoncheff_built.values()
+}

@@ -21,24 +21,22 @@ _ROW_CM = 5.0
 
 
 def main(
-    *, accuracies: Inputs, figure: Output, pdf: Output, table: Output, groups: dict, profile: str
+    *, accuracies: Inputs, figure: Output, pdf: Output, table: Output, groups: list, profile: str
 ) -> None:
     """Mean ± standard error over seeds; a column per family, a row per group of networks.
 
-    ``groups``: [label, model] of the networks in each row, by its name; ``profile``: on the face
+    ``groups``: name of each row and [label, model] of its networks; ``profile``: on the face
     of the figure. Severity 0 is the clean image.
     """
     cells = read_accuracies(accuracies)
     values = severities(cells)
     is_generated = bool(cells.loc[cells["corruption"] != "", "generated"].any())
-    found = {
-        name: over_seeds(values, dict(models), by=["severity"]) for name, models in groups.items()
-    }
+    found = {name: over_seeds(values, dict(models), by=["severity"]) for name, models in groups}
     families = [name for name in FAMILIES if name in set(values["quantity"])]
     with plotting.style():
         page = plotting.new_figure(plotting.WIDE_CM, _ROW_CM * len(groups) + 0.5)
         axes = plotting.panels(page, len(groups), len(families), letters=False, share_y=True)
-        for number, (name, models) in enumerate(groups.items()):
+        for number, (name, models) in enumerate(groups):
             row = axes[number * len(families) : (number + 1) * len(families)]
             for ax, family in zip(row, families, strict=True):
                 of_family = found[name][found[name]["quantity"] == family]

@@ -14,19 +14,19 @@ from v1lib.steps import Inputs, Output
 
 
 def main(
-    *, histories: Inputs, figure: Output, pdf: Output, table: Output, groups: dict, profile: str
+    *, histories: Inputs, figure: Output, pdf: Output, table: Output, groups: list, profile: str
 ) -> None:
     """Mean over seeds, each seed as a thin line; a panel per group.
 
-    ``groups``: [label, model] of the networks in each panel, by its name; ``profile``: on the face
+    ``groups``: name of each panel and [label, model] of its networks; ``profile``: on the face
     of the figure. Epoch 0 is before training.
     """
     curves = curves_of_training(histories).assign(quantity="accuracy")
     with plotting.style():
         width = plotting.WIDE_CM if len(groups) > 1 else 12.0
-        page = plotting.new_figure(width, 6.6 + 0.32 * max(map(len, groups.values())))
+        page = plotting.new_figure(width, 6.6 + 0.32 * max(len(models) for _, models in groups))
         axes = plotting.panels(page, 1, len(groups), letters=False, share_y=True)
-        for ax, (name, models) in zip(axes, groups.items(), strict=True):
+        for ax, (name, models) in zip(axes, groups, strict=True):
             _draw(ax, curves, dict(models))
             ax.set_title(name)
             ax.legend(
@@ -36,7 +36,7 @@ def main(
             )
         axes[0].set_ylabel("validation accuracy (top-1)")
         mark_profile(page, profile)
-    listed = {model: label for models in groups.values() for label, model in models}
+    listed = {model: label for _, models in groups for label, model in models}
     drawn = curves[curves["model"].isin(listed)]
     plotting.save_figure(page, figure, pdf, network_kind(drawn))
     drawn = drawn.assign(profile=profile, label=drawn["model"].map(listed))

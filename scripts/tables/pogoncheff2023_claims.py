@@ -43,7 +43,7 @@ def main(
     whether it is_paper's own. ``predictivities``: none without recordings.
     """
     values, by_label = alignments(scores, predictivities), dict(models)
-    roles = roles_of(networks)
+    roles = roles_of({label: networks[label] for label in by_label if label in networks})
     tested = Networks(values, by_label, roles, _limits(values, profile))
     rows = [
         *mechanisms(tested),

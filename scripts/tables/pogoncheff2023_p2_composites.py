@@ -46,7 +46,8 @@ def main(
     by_label = dict(models)
     found = over_seeds(values, by_label)
     found.insert(0, "profile", profile)
-    components = pd.DataFrame({label: ticks(networks[label]) for label in by_label}).T
+    networks = {label: networks[label] for label in by_label}  # in their order
+    components = pd.DataFrame({label: ticks(params) for label, params in networks.items()}).T
     found = found.merge(components, left_on="label", right_index=True)
     order = [name for name in found if name != "source_kind"]
     write_csv(found[[*order, "source_kind"]], table)

@@ -31,12 +31,12 @@ def main(
     histories: Inputs,
     table: Output,
     markdown: Output,
-    models: dict,
+    models: list,
     profile: str,
 ) -> None:
     """From scores, predictivities and histories to means, and differences of the trainings.
 
-    ``models``: by the label of a network, its models by training: normal and adversarial;
+    ``models``: label of a network, model trained normally, model trained adversarially;
     ``histories``: of all blocks; ``profile`` and ``predictivities`` as in P1.
     """
     accuracies = accuracies_of_training(curves_of_training(histories))
@@ -44,14 +44,14 @@ def main(
     values = pd.concat([alignments(scores, predictivities), accuracies], ignore_index=True)
     flat = {
         f"{label}, {training}": model
-        for label, trainings in models.items()
-        for training, model in trainings.items()
+        for label, *trained in models
+        for training, model in zip(("normal", "adversarial"), trained, strict=True)
     }
     found = over_seeds(values, flat)
     found.insert(0, "profile", profile)
     write_csv(found, table)
     columns = alignment_columns(found) | {BEST: "accuracy"}
-    lines = [line for label, own in models.items() for line in _lines(values, label, own, columns)]
+    lines = [line for own in models for line in _lines(values, *own, columns)]
     parts = [
         table_of(found, columns),
         _NOTE,
@@ -69,12 +69,14 @@ def main(
     )
 
 
-def _lines(values: pd.DataFrame, label: str, models: dict, columns: dict) -> list[list[object]]:
+def _lines(
+    values: pd.DataFrame, label: str, normal: str, adversarial: str, columns: dict
+) -> list[list[object]]:
     lines = []
     for quantity, name in columns.items():
         if quantity == UNITS:
             continue
-        both = [of_model(values, models[how], quantity) for how in ("adversarial", "normal")]
+        both = [of_model(values, model, quantity) for model in (adversarial, normal)]
         if any(part.empty for part in both):
             continue
         found = difference(*both)
