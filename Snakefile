@@ -33,6 +33,7 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/insilico.smk"
+include: "rules/v1_alignment.smk"
 include: "rules/classifiers.smk"
 
 
