@@ -84,8 +84,10 @@ pogoncheff_compared = {
 
 
 def pogoncheff_predictivities(models):
-    """Files of neural predictivity; none without recordings to predict."""
-    return []
+    """Files of neural predictivity; none where the recordings to predict are left out."""
+    if reason_to_leave_out(source_of(V1["neurons"]["dataset"])):
+        return []
+    return pogoncheff_files(models, "predictivity.csv")
 
 
 def pogoncheff_alexnet():

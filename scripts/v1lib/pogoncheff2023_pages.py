@@ -15,6 +15,7 @@ from v1lib.pogoncheff2023_tables import (
     PREDICTIVITY,
     PROPERTIES,
     RELATIVE,
+    SIMULATED_NEURONS,
     UNITS,
 )
 
@@ -41,13 +42,10 @@ PARTIAL_NOTE = (
 )
 PREDICTED_NOTE = (
     "Neural predictivity: partial least squares, squared share of the ceiling (the formula of "
-    "2023), of the neurons of {neurons}; the published scores are for other, private recordings. "
-    "V1 overall: mean of predictivity and property score."
+    "2023), of {neurons}; the published scores are for other, private recordings. V1 overall: mean "
+    "of predictivity and property score."
 )
-UNPREDICTED_NOTE = (
-    "No overall score: no recordings to predict are configured, or networks and recordings are not "
-    "both real or both simulated."
-)
+UNPREDICTED_NOTE = "No overall score: recorded neurons to predict are not configured."
 
 
 def name_of(quantity: str) -> str:
@@ -66,8 +64,8 @@ def alignment_header(found: pd.DataFrame, quantity: str) -> str:
     counts = rows[["n_parts", "of_parts"]].dropna().drop_duplicates()
     if len(counts) > 1:
         raise ValueError(f"{quantity} is not over the same properties in all networks: {counts}")
-    kinds = set(found.loc[found["quantity"] == PROPERTIES, "source_kind"])
-    aside = " (simulated)" if set(rows["source_kind"]) - kinds == {"simulated"} else ""
+    simulated = rows["neurons"].astype(str).str.endswith(SIMULATED_NEURONS).any()
+    aside = SIMULATED_NEURONS if simulated else ""
     if len(counts) and counts["n_parts"].iloc[0] != counts["of_parts"].iloc[0]:
         parts, whole = counts.iloc[0].astype(int)
         return f"{name_of(quantity)} ({parts} of {whole}){aside}"

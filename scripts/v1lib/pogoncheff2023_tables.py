@@ -16,6 +16,7 @@ from v1lib.statistics import summarise
 PAPER = "pogoncheff2023"
 OVERALL, PREDICTIVITY, PROPERTIES = "overall", "predictivity", "properties"
 UNITS = "units"
+SIMULATED_NEURONS = " (simulated neurons)"
 CLEAN, CORRUPTED, RELATIVE = "clean", "corrupted", "relative"
 BEFORE, BEST, LAST = "before", "best", "last"  # accuracies of a training
 BEST_EPOCH, N_EPOCHS = "best_epoch", "epochs"
@@ -49,10 +50,10 @@ def alignments(scores: Sequence[Path], predictivities: Sequence[Path]) -> pd.Dat
 
     Returns:
         ``VALUE_COLUMNS``, n_parts and of_parts (properties that a score is over, and those that it
-        has in full), and with predictivities ``neurons``, the data set they are of. Quantities:
+        has in full), neurons (data set that predictivity is of; it says if simulated). Quantities:
         groups, ``PROPERTIES``, ``PREDICTIVITY`` and ``OVERALL``, the mean of the two; ``UNITS``,
-        the largest number of units that a property counts for. A run has an overall score only if
-        the images it learned from and the neurons are both real or both simulated.
+        the largest number of units that a property counts for. Without recorded neurons, only
+        simulated ones, there is no overall score.
     """
     table = pd.concat([read_csv(path, required=_SCORES) for path in scores], ignore_index=True)
     units = table.groupby(_RUN, as_index=False)["n_units"].max().assign(quantity=UNITS)
@@ -64,34 +65,26 @@ def alignments(scores: Sequence[Path], predictivities: Sequence[Path]) -> pd.Dat
     parts.append(units.rename(columns={"n_units": "value"})[list(VALUE_COLUMNS)])
     if predictivities:
         predicted = pd.concat([_predictivity(path) for path in predictivities], ignore_index=True)
-        networks = parts[0][_RUN].drop_duplicates()
-        parts += [_of_networks(predicted, networks), _overall(parts[0], predicted)]
-    return _once(pd.concat(parts, ignore_index=True))
+        properties = parts[0][parts[0]["quantity"] == PROPERTIES]
+        both = properties.merge(predicted, on=["dataset", "model", "seed"])
+        kind = both["source_kind"].where(both["neurons_kind"] == "real", "simulated")
+        aside = both["neurons_kind"].map({"real": "", "simulated": SIMULATED_NEURONS})
+        both = both.assign(neurons=both["neurons"] + aside)
+        alone = both.assign(quantity=PREDICTIVITY, value=both["predictivity"], source_kind=kind)
+        alone = alone.drop(columns=["n_parts", "of_parts"])
+        of_both = both[both["neurons_kind"] == "real"]
+        mean = (of_both["value"] + of_both["predictivity"]) / 2
+        parts += [alone, of_both.assign(quantity=OVERALL, value=mean)]
+    columns = [*VALUE_COLUMNS, "n_parts", "of_parts", "neurons"]
+    return _once(pd.concat(parts, ignore_index=True).reindex(columns=columns))
 
 
 def _predictivity(path: Path) -> pd.DataFrame:
     """With the data set that the network learned from as ``dataset``, the neurons' beside it."""
-    table = read_csv(path, required=(*_RUN, "trained_on", "predictivity"))
-    table = table.assign(quantity=PREDICTIVITY, value=table["predictivity"])
-    table = table.rename(columns={"dataset": "neurons", "trained_on": "dataset"})
-    return table[[*VALUE_COLUMNS, "neurons"]]
-
-
-def _of_networks(predicted: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
-    """What simulated images taught is simulated, whatever neurons it predicts."""
-    run = ["dataset", "model", "seed"]
-    simulated = networks[networks["source_kind"] == "simulated"].set_index(run).index
-    is_simulated = pd.MultiIndex.from_frame(predicted[run]).isin(simulated)
-    kind = predicted["source_kind"].where(~is_simulated, "simulated")
-    return predicted.assign(source_kind=kind)
-
-
-def _overall(scores: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    properties = scores[scores["quantity"] == PROPERTIES]
-    columns = [*_RUN, "value", "neurons"]
-    both = properties.merge(predicted[columns], on=_RUN, suffixes=("", "_predicted"))
-    mean = (both["value"] + both["value_predicted"]) / 2
-    return both.assign(quantity=OVERALL, value=mean).drop(columns="value_predicted")
+    columns = ("dataset", "model", "seed", "trained_on", "predictivity", "source_kind")
+    table = read_csv(path, required=columns)[list(columns)]
+    names = {"dataset": "neurons", "trained_on": "dataset", "source_kind": "neurons_kind"}
+    return table.rename(columns=names)
 
 
 def read_accuracies(paths: Sequence[Path]) -> pd.DataFrame:
