@@ -72,7 +72,8 @@ def scores(model, levels, *, properties=PUBLIC, kind="real", dataset="pictures")
         counts = {"n_properties": sum(properties.values()), "of_properties": 22}
         overall = {"level": "all", "score": level, "property": "v1_property_score"} | counts
         single = {"level": "property", "group": "orientation", "property": "bandwidth"}
-        single |= {"score": level, "n_units": 100 + seed, "ceiling": 0.966, "n_properties": 1}
+        single |= {"score": level, "raw": level * 0.964, "n_units": 100 + seed, "ceiling": 0.966}
+        single |= {"n_properties": 1, "of_properties": 1}
         table = pd.DataFrame([single, *groups, overall])
         tables.append(table.assign(seed=seed))
     about = {"dataset": dataset, "model": model, "source_kind": kind}
@@ -92,6 +93,7 @@ def scattered_scores(model, level, *, n_seeds=3, **more):
 
 
 def predictivity(model, levels, *, kind="real", dataset="pictures"):
+    """Predictivity of each seed; ``kind`` is that of the neurons."""
     table = pd.DataFrame({"seed": range(len(levels)), "predictivity": levels})
     about = {"dataset": "neurons", "trained_on": dataset, "model": model, "source_kind": kind}
     return table.assign(**about)

@@ -60,6 +60,7 @@ def test_a_small_error_does_not_excuse_a_large_difference(judge):
 def test_facts_must_be_equal(judge):
     assert judge(fact("p.a", 355, "real"), value=355)["verdict"] == "reproduced"
     assert judge(fact("p.a", 354, "real"), value=355)["verdict"] == "differs"
+    assert judge(fact("p.a", 26_736_684, "real"), value=26_736_683)["verdict"] == "differs"
     assert judge(fact("p.a", 2 / 3, "real"), value=0.666667)["verdict"] == "reproduced"
 
 

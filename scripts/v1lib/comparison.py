@@ -23,7 +23,7 @@ MEASURED_COLUMNS = (
 EXACT, AT_LEAST, AT_MOST = "exact", "at least", "at most"
 # An estimate of a normal sample's median scatters this much more than that of its mean.
 _MEDIAN_OVER_MEAN = math.sqrt(math.pi / 2)
-_ROUNDING = 1e-6  # relative; published facts are typed in by hand
+_ROUNDING, _LESS_THAN_ONE = 1e-6, 0.5  # relative, of facts typed by hand; counts stay exact
 
 REPRODUCED_WITHIN = 2.0  # combined standard errors: about 95 % of repetitions of one experiment
 RULE = (
@@ -193,7 +193,8 @@ def _verdict(row: dict) -> tuple[str, str]:
         return ("reproduced" if row["difference"] <= 0 else "differs"), row["note"]
     if row["spread_type"] == EXACT:
         precision = 0.0 if math.isnan(row["error"]) else row["error"]
-        equal = abs(row["difference"]) <= max(precision, _ROUNDING * abs(row["published"]))
+        rounding = min(_ROUNDING * abs(row["published"]), _LESS_THAN_ONE)
+        equal = abs(row["difference"]) <= max(precision, rounding)
         return ("reproduced" if equal else "differs"), row["note"]
     verdict = agreement(
         row["ours"],
