@@ -132,10 +132,11 @@ rule pogoncheff2023_p7_training:
         command("figures.pogoncheff2023_p7_training")
 
 
-pogoncheff_results += [
-    rules.pogoncheff2023_p4_robustness.output,
-    rules.pogoncheff2023_p4_severities.output,
-    rules.pogoncheff2023_p4_alignment.output,
-    rules.pogoncheff2023_p7_accuracy.output,
-    rules.pogoncheff2023_p7_training.output,
-]
+if pogoncheff_single:
+    pogoncheff_results += [
+        rules.pogoncheff2023_p4_robustness.output,
+        rules.pogoncheff2023_p4_severities.output,
+        rules.pogoncheff2023_p4_alignment.output,
+        rules.pogoncheff2023_p7_accuracy.output,
+        rules.pogoncheff2023_p7_training.output,
+    ]

@@ -109,9 +109,11 @@ rule pogoncheff2023_p3_adversarial:
         command("tables.pogoncheff2023_p3_adversarial")
 
 
-pogoncheff_results += [
-    rules.pogoncheff2023_p1_single.output,
-    rules.pogoncheff2023_p1_properties.output,
-    rules.pogoncheff2023_p2_composites.output,
-    rules.pogoncheff2023_p3_adversarial.output if pogoncheff_twins else [],
-]
+if pogoncheff_single:
+    pogoncheff_results += [
+        rules.pogoncheff2023_p1_single.output,
+        rules.pogoncheff2023_p1_properties.output,
+        rules.pogoncheff2023_p2_composites.output,
+    ]
+if pogoncheff_twins:
+    pogoncheff_results += [rules.pogoncheff2023_p3_adversarial.output]

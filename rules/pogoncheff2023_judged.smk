@@ -130,9 +130,10 @@ rule pogoncheff2023_published:
         command("tables.published_of_paper")
 
 
-pogoncheff_results += [
-    rules.pogoncheff2023_parameters.output,
-    rules.pogoncheff2023_claims.output,
-    rules.pogoncheff2023_measured.output,
-    rules.pogoncheff2023_published.output,
-]
+pogoncheff_results += [rules.pogoncheff2023_parameters.output]
+if pogoncheff_single:
+    pogoncheff_results += [
+        rules.pogoncheff2023_claims.output,
+        rules.pogoncheff2023_measured.output,
+        rules.pogoncheff2023_published.output,
+    ]

@@ -1,0 +1,217 @@
+"""Figures of Pogoncheff 2023 on made-up results: files, content, legibility."""
+
+import importlib
+
+import numpy as np
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.image import imread
+from scipy import stats
+
+import made_up_v1_scores as made
+from drawn_texts import texts_outside, texts_overlapping
+from v1lib import plotting
+from v1lib.files import read_csv
+from v1lib.pogoncheff2023_drawing import is_marked_with_profile, looks_of
+from v1lib.pogoncheff2023_tables import FAMILIES
+from v1lib.steps import parser_of
+
+FIGURES = ("p1_properties", "p4_alignment", "p4_severities", "p7_training")
+TWINS = {
+    f"{label}, adversarial": models["adversarial"] for label, models in made.ADVERSARIAL.items()
+}
+EVERY = made.SINGLE | made.COMPOSITES | TWINS
+FEW = {label: EVERY[label] for label in ("ResNet-50", "cortical magnification", "composite A")}
+# networks, seeds, kind of images, kind of neurons, properties
+CASES = {
+    "paper": (EVERY, 3, "real", "real", made.IN_FULL),
+    "demo": (EVERY, 1, "simulated", "simulated", made.PUBLIC),
+    "few": (FEW, 2, "real", None, made.PUBLIC),
+}
+PROFILE = "small networks, simulated objects"
+
+
+def step(name):
+    return importlib.import_module(f"figures.pogoncheff2023_{name}").main
+
+
+class Drawer:
+    """Draws figures of one case in a folder; keeps pages and tables."""
+
+    def __init__(self, folder, case):
+        self.folder = folder
+        self.models, self.n_seeds, self.kind, neurons, properties = CASES[case]
+        rng = np.random.default_rng(1)
+        levels = dict(
+            zip(self.models.values(), np.linspace(0.5, 0.65, len(self.models)), strict=True)
+        )
+        about = {"kind": self.kind}
+        self.scores = self.written(
+            "s",
+            (
+                made.scattered_scores(m, x, n_seeds=self.n_seeds, properties=properties, **about)
+                for m, x in levels.items()
+            ),
+        )
+        self.predictivities = self.written(
+            "p",
+            (
+                made.predictivity(m, x / 2 + 0.01 * np.arange(self.n_seeds), kind=neurons)
+                for m, x in (levels if neurons else {}).items()
+            ),
+        )
+        clean = {m: 0.4 + 0.1 * rng.random() + 0.01 * rng.normal(size=self.n_seeds) for m in levels}
+        self.accuracies = self.written(
+            "a",
+            (
+                made.accuracies(
+                    m, x, falls=dict(zip(FAMILIES, rng.uniform(0.05, 0.3, 4), strict=True)), **about
+                )
+                for m, x in clean.items()
+            ),
+        )
+        rise = 1 - np.exp(-np.arange(1, 13) / 4)
+        self.histories = self.written(
+            "h",
+            (
+                made.history(m, [np.r_[0.05, value * rise] for value in x], **about)
+                for m, x in clean.items()
+            ),
+        )
+        self.drawn = {}
+
+    def written(self, name, tables):
+        return made.written(self.folder, name, list(tables))
+
+    def pairs(self, labels=None):
+        return [[k, v] for k, v in self.models.items() if labels is None or k in labels]
+
+    def options(self, name):
+        files = {"scores": self.scores, "predictivities": self.predictivities}
+        groups = {
+            "single components": self.pairs(made.SINGLE),
+            "composites": self.pairs({"ResNet-50", *made.COMPOSITES}),
+            "adversarial training": self.pairs({"ResNet-50", "composite A", *TWINS}),
+        }
+        groups = [[name, models] for name, models in groups.items() if len(models) > 1]
+        return {
+            "p1_properties": files | {"models": self.pairs()},
+            "p4_alignment": files
+            | {"models": self.pairs(), "evaluated": self.models, "accuracies": self.accuracies},
+            "p4_severities": {"accuracies": self.accuracies, "groups": groups},
+            "p7_training": {"histories": self.histories, "groups": groups},
+        }[name]
+
+    def __call__(self, name):
+        if name not in self.drawn:
+            files = {"figure": "a.png", "pdf": "a.pdf", "table": "a.csv"}
+            outputs = {key: self.folder / name / file for key, file in files.items()}
+            pages, save = [], plotting.save_figure
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(
+                    plotting,
+                    "save_figure",
+                    lambda page, *rest: (pages.append(page), save(page, *rest)),
+                )
+                step(name)(**self.options(name), **outputs, profile=PROFILE)
+            self.drawn[name] = outputs, pages[0]
+        return self.drawn[name]
+
+
+@pytest.fixture(scope="module", params=list(CASES))
+def draw(request, tmp_path_factory):
+    return Drawer(tmp_path_factory.mktemp("drawn"), request.param)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_says_what_its_networks_learned_from(draw, name):
+    outputs, page = draw(name)
+    image = imread(outputs["figure"])
+    assert 0.005 < (image[..., :3].min(axis=2) < 0.9).mean() < 0.9
+    assert outputs["pdf"].read_bytes().startswith(b"%PDF")
+    assert plotting.is_marked_simulated(page) == (draw.kind == "simulated")
+    assert is_marked_with_profile(page)
+    assert any(PROFILE in text.get_text() for text in page.texts)
+    table = read_csv(outputs["table"], required=["profile", "label", "model", "source_kind"])
+    assert set(table["profile"]) == {PROFILE} and set(table["source_kind"]) == {draw.kind}
+    assert set(table["model"]) <= set(draw.models.values())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_texts_lie_inside_the_figure_and_not_over_each_other(draw, name):
+    _, page = draw(name)
+    assert texts_outside(page) == []
+    assert texts_overlapping(page) == []
+
+
+def test_every_score_has_a_panel_with_a_dot_for_each_seed(draw):
+    outputs, page = draw("p1_properties")
+    table = read_csv(outputs["table"])
+    axes = [ax for ax in page.axes if ax.axison]
+    assert len(axes) == table["quantity"].nunique()
+    titles = [ax.get_title(loc="left").replace("\n", " ").strip() for ax in axes]
+    assert ("V1 overall" in titles) == (len(draw.predictivities) > 0 and draw.kind == "real")
+    assert ("property score (15 of 22)" in titles) == ("texture modulation" not in titles)
+    first = axes[titles.index("orientation")]
+    rows = table[(table["quantity"] == "orientation") & (table["series"] == "seed")]
+    dots = np.concatenate([dots.get_offsets()[:, 0] for dots in first.findobj(PathCollection)])
+    assert sorted(dots) == pytest.approx(sorted(rows["value"]))
+    assert [text.get_text() for text in first.get_yticklabels() if text.get_text()] in (
+        [],
+        list(draw.models),
+    )
+    assert (table["series"] == "mean").sum() == len(draw.models) * len(axes)
+
+
+def test_robustness_is_drawn_against_alignment_with_its_correlation(draw):
+    outputs, page = draw("p4_alignment")
+    table = read_csv(outputs["table"])
+    for quantity, ax in zip(("clean", "corrupted", "relative"), page.axes, strict=True):
+        rows = table[table["quantity"] == quantity]
+        assert len(rows) == len(draw.models)
+        rho = stats.spearmanr(rows["alignment"], rows["accuracy"]).statistic
+        assert rows["rho"].to_numpy() == pytest.approx(rho)
+        shown = ax.get_title(loc="right").replace("−", "-")
+        assert shown == f"Spearman's rho {rho:.2f}, {len(rows)} networks"
+    has_overall = len(draw.predictivities) > 0 and draw.kind == "real"
+    expected = "V1 overall" if has_overall else "property score (15 of 22)"
+    assert page.axes[0].get_xlabel() == expected
+
+
+def test_severities_begin_with_the_clean_image_and_fall(draw):
+    outputs, page = draw("p4_severities")
+    table = read_csv(outputs["table"])
+    base = table[(table["label"] == "ResNet-50") & (table["group"] == "single components")]
+    assert len(base) == 6 * len(FAMILIES)
+    clean = base.loc[base["severity"] == 0, "mean"]
+    assert np.ptp(clean) == 0
+    for _, rows in base.groupby("quantity"):
+        assert (np.diff(rows.sort_values("severity")["mean"]) < 0).all()
+    assert any("generated corruptions" in text.get_text() for text in page.texts)
+    assert len(page.axes) == len(FAMILIES) * table["group"].nunique()
+
+
+def test_training_curves_have_a_line_for_each_seed_and_the_mean(draw):
+    outputs, page = draw("p7_training")
+    table = read_csv(outputs["table"])
+    for ax, (_, models) in zip(page.axes, draw.options("p7_training")["groups"], strict=True):
+        lines = [line for line in ax.get_lines() if len(line.get_xdata()) == 13]
+        assert len(lines) == len(models) * (draw.n_seeds + 1)
+        own = table[table["model"] == models[0][1]].groupby("epoch")["value"].mean()
+        assert lines[draw.n_seeds].get_ydata() == pytest.approx(own.to_numpy(), abs=1e-6)
+    assert table.loc[table["epoch"] == 0, "value"].to_numpy() == pytest.approx(0.05)
+
+
+def test_twins_look_like_the_networks_they_come_from():
+    plain, twin, tuned, other = (
+        looks_of([f"pogoncheff2023_{name}"])[f"pogoncheff2023_{name}"]
+        for name in ("composite_a", "composite_a_adversarial", "composite_a_finetuned", "new")
+    )
+    assert tuned == plain
+    assert twin.colour == plain.colour and not twin.filled and twin.line != plain.line
+    assert other.marker == "D"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_has_a_command_line(name):
+    assert "--figure" in parser_of(step(name), name).format_help()
