@@ -65,7 +65,7 @@ rule pogoncheff2023_p6_activating_images:
         command("figures.pogoncheff2023_p6_activating_images")
 
 
-pogoncheff_results += [
-    rules.pogoncheff2023_p5_components.output,
-    rules.pogoncheff2023_p6_activating_images.output,
-]
+if pogoncheff_learned:
+    pogoncheff_results += [rules.pogoncheff2023_p5_components.output]
+if pogoncheff_single:
+    pogoncheff_results += [rules.pogoncheff2023_p6_activating_images.output]

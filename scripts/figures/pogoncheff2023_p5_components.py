@@ -203,4 +203,5 @@ def _draw_strip(ax: Axes, rows: pd.DataFrame, level: float, colour: str) -> None
     if after["positive"].notna().all():
         shares = [100 * when["positive"].iloc[0] for when in (before, after)]
         text = f"$a$ > 0:\n{shares[0]:.0f} → {shares[1]:.0f} %"
-        ax.text(edges[-1], level + 0.42, text, va="center", fontsize=5.5, linespacing=1.0)
+        place = edges[-1] + 0.02 * (edges[-1] - edges[0])
+        ax.text(place, level + 0.42, text, va="center", fontsize=5.5, linespacing=1.0)
