@@ -65,10 +65,10 @@ def stepper(network: Network) -> Callable[[Tensor, Tensor], Tensor]:
     optimiser = CorrectedAdam(parameters, None)
 
     def step(images: Tensor, responses: Tensor) -> Tensor:
-        scale = scale_of_batch(N_TRIALS, len(images))
-        loss = scale * poisson_sum(network(images, SCAN), responses) + network.penalty(SCAN)
         for parameter in parameters:
             parameter.grad = None
+        scale = scale_of_batch(N_TRIALS, len(images))
+        loss = scale * poisson_sum(network(images, SCAN), responses) + network.penalty(SCAN)
         loss.backward()
         optimiser.step(LEARNING_RATE)
         return loss.detach()

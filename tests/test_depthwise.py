@@ -83,6 +83,27 @@ def test_any_number_of_threads_gives_the_same_bits():
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
+@pytest.mark.parametrize("needed", [(0, 1, 2), (0,), (1,), (2,)])
+@pytest.mark.parametrize("kernel", [5, 4], ids=["kernels", "pytorch"])
+def test_channels_may_be_mixed_first(kernel, needed):
+    layer, _ = layer_and_maps((8, kernel, 9, 14, 2))
+    generator = torch.Generator().manual_seed(3)
+    maps = torch.randn(2, 6, 9, 14, generator=generator)
+    mixing = torch.randn(8, 6, 1, 1, generator=generator)
+    given = [maps, mixing, layer.weight]
+    for number, tensor in enumerate(given):
+        tensor.requires_grad_(number in needed)
+    wanted = [given[number] for number in needed]
+    output = layer(maps, mixing)
+    assert ("Filtering" in type(output.grad_fn).__name__) == (kernel == 5)
+    plain = by_pytorch(layer, functional.conv2d(maps, mixing))
+    upstream = torch.randn(output.shape, generator=generator)
+    assert_agree(
+        [output.detach(), *torch.autograd.grad(output, wanted, upstream)],
+        [plain.detach(), *torch.autograd.grad(plain, wanted, upstream)],
+    )
+
+
 def test_gradients_that_nobody_needs_are_left_out():
     layer, maps = layer_and_maps((8, 5, 9, 14, 2))
     expected = outputs_and_gradients(layer, layer, maps)

@@ -85,7 +85,7 @@ class SeparableConvolution(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """[n, n_in, h, w] -> [n, n_out, h, w]."""
-        return self.out_depth(self.spatial(self.in_depth(maps)))
+        return self.out_depth(self.spatial(maps, self.in_depth.weight))
 
 
 class SqueezeExcitation(nn.Module):

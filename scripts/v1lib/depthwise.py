@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from v1lib.pooled_convolution import channels_last, flat, kernels_apply
 from v1lib.threads import in_threads
@@ -45,36 +46,51 @@ class DepthwiseConvolution(nn.Conv2d):
             bias=False,
         )
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """[n, n_channels, h, w] -> the same shape, of an even kernel one row and column more."""
-        possible = maps.dim() == 4 and self.dilation == (1, 1) and kernels_apply(maps, self.weight)
-        if possible and depthwise_kernels.supports(maps.shape[1], self.kernel_size[0]):
-            return _Filtering.apply(maps, self.weight)
-        return super().forward(maps)
+    def forward(self, maps: Tensor, mixing: Tensor | None = None) -> Tensor:
+        """[n, n_channels, h, w] -> the same shape, of an even kernel one row and column more.
+
+        Args:
+            maps: what is filtered; with ``mixing`` [n, n_in, h, w].
+            mixing: [n_channels, n_in, 1, 1], weights of a convolution of one pixel that comes
+                first. Between both, the kernels keep nothing for the gradient: mixing once more is
+                cheap, and large maps are the memory of a network.
+        """
+        possible = self.dilation == (1, 1) and kernels_apply(maps, self.weight)
+        if possible and depthwise_kernels.supports(self.out_channels, self.kernel_size[0]):
+            return _Filtering.apply(maps, mixing, self.weight)
+        return super().forward(maps if mixing is None else functional.conv2d(maps, mixing))
 
 
 class _Filtering(torch.autograd.Function):
     """On compiled kernels; maps are kept as [n, h, w, channels] in memory."""
 
     @staticmethod
-    def forward(ctx, maps: Tensor, weight: Tensor) -> Tensor:
-        pixels = channels_last(maps)
-        with_maps, with_weight = ctx.needs_input_grad
-        ctx.save_for_backward(pixels if with_weight else None, weight if with_maps else None)
-        ctx.kernel = weight.shape[-1]
-        return _filtered(pixels, weight).permute(0, 3, 1, 2)
+    def forward(ctx, maps: Tensor, mixing: Tensor | None, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(maps, mixing, weight)
+        return _filtered(_mixed(maps, mixing), weight).permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple:
-        pixels, weight = ctx.saved_tensors
+        maps, mixing, weight = ctx.saved_tensors
         gradient = channels_last(gradient)
-        of_maps = of_weight = None
-        if ctx.needs_input_grad[0]:
+        with_maps, with_mixing, with_weight = ctx.needs_input_grad
+        of_maps = of_mixing = of_weight = None
+        if with_weight:
+            of_weight = _weight_gradient(gradient, _mixed(maps, mixing), weight.shape[-1])
+        if with_maps or with_mixing:
             of_maps = _filtered(gradient, weight.flip(2, 3)).permute(0, 3, 1, 2)
-        if ctx.needs_input_grad[1]:
-            of_weight = _weight_gradient(gradient, pixels, ctx.kernel)
-        return of_maps, of_weight
+        if mixing is not None and of_maps is not None:
+            of_maps, of_mixing, _ = torch.ops.aten.convolution_backward(
+                *(of_maps, maps, mixing, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1),
+                [with_maps, with_mixing, False],
+            )
+        return of_maps, of_mixing, of_weight
+
+
+def _mixed(maps: Tensor, mixing: Tensor | None) -> Tensor:
+    """maps [n, n_in, h, w] -> [n, h, w, channels]."""
+    return channels_last(maps if mixing is None else functional.conv2d(maps, mixing))
 
 
 def _filtered(pixels: Tensor, weight: Tensor) -> Tensor:
