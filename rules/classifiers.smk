@@ -1,25 +1,4 @@
 # Classifiers: how often they are right, and what the components in their first stage have learned.
-OF_LABELS = "|".join(
-    name
-    for name, entry in config["datasets"].items()
-    if entry["preprocess"] in ("images", "corruptions")
-)
-
-
-def corrupted_of(wildcards):
-    """Input function: corrupted images of the classes that a model knows (often none).
-
-    Where robustness is tested on fine-tuned networks, these are the classes they were tuned to.
-    """
-    paper = config["papers"][paper_of(wildcards.model)]
-    if "corrupted" not in paper:
-        return []
-    finetuned = set(paper["finetuned"].values())
-    tested = [run["dataset"] for run in paper["runs"].values() if finetuned & set(run["models"])]
-    if wildcards.dataset not in (tested or [paper["dataset"]]):
-        return []
-    refuse_if_left_out(source_of(paper["corrupted"]))
-    return f"data/processed/{paper['corrupted']}"
 
 
 rule score_classifier:
@@ -35,7 +14,7 @@ rule score_classifier:
     benchmark:
         "logs/benchmarks/score_classifier/{dataset}/{model}.tsv"
     wildcard_constraints:
-        dataset=OF_LABELS,
+        dataset=datasets_where(is_of_images),
     conda:
         ENVIRONMENT
     threads: config["compute"]["threads"]
@@ -62,7 +41,7 @@ rule export_components:
     benchmark:
         "logs/benchmarks/export_components/{dataset}/{model}.tsv"
     wildcard_constraints:
-        dataset=OF_LABELS,
+        dataset=datasets_where(is_of_images),
     conda:
         ENVIRONMENT
     resources:
@@ -87,7 +66,7 @@ rule activating_images:
     benchmark:
         "logs/benchmarks/activating_images/{dataset}/{model}.tsv"
     wildcard_constraints:
-        dataset=OF_LABELS,
+        dataset=datasets_where(is_of_images),
     conda:
         ENVIRONMENT
     threads: config["compute"]["threads"]

@@ -296,6 +296,11 @@ def is_of_scans(dataset):
     return config["datasets"][dataset]["preprocess"] == "lurz2020"
 
 
+def is_of_images(dataset):
+    """Whether a data set is a folder of labelled images, for classifiers."""
+    return config["datasets"][dataset]["preprocess"] in ("images", "corruptions")
+
+
 def datasets_where(holds):
     """Pattern of the data sets for whose names a function holds."""
     return "|".join(filter(holds, config["datasets"])) or "there_is_none"
@@ -303,9 +308,25 @@ def datasets_where(holds):
 
 def recording_of(wildcards):
     """Input function: the recording, or the folder of scans or labelled images, of a data set."""
-    preprocess = config["datasets"][wildcards.dataset]["preprocess"]
-    end = "" if preprocess in ("lurz2020", "images", "corruptions") else ".npz"
+    is_folder = is_of_scans(wildcards.dataset) or is_of_images(wildcards.dataset)
+    end = "" if is_folder else ".npz"
     return f"data/processed/{wildcards.dataset}{end}"
+
+
+def corrupted_of(wildcards):
+    """Input function: corrupted images of the classes that a model knows (often none).
+
+    Where robustness is tested on fine-tuned networks, these are the classes they were tuned to.
+    """
+    paper = config["papers"][paper_of(wildcards.model)]
+    if "corrupted" not in paper:
+        return []
+    finetuned = set(paper["finetuned"].values())
+    tested = [run["dataset"] for run in paper["runs"].values() if finetuned & set(run["models"])]
+    if wildcards.dataset not in (tested or [paper["dataset"]]):
+        return []
+    refuse_if_left_out(source_of(paper["corrupted"]))
+    return f"data/processed/{paper['corrupted']}"
 
 
 def cores_of_model(wildcards):
