@@ -18,6 +18,7 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__")
 # The demo in a minute: the same jobs on fewer images, with networks that hardly train.
 _SHORT = {"max_steps": 40, "evaluate_every": 10}
 _SHORTER = {"max_steps": 20, "evaluate_every": 10, "evaluate_offset": 9}
+_ONE_EPOCH = {"training": {"max_epochs": 1}}
 _SHORT_FOR_ALL = _SHORT | {"max_steps_by_session": {"08": 40, "10": 40}}
 TINY = {
     "sources": {
@@ -42,14 +43,14 @@ TINY = {
         "burg2021_lnp": {"training": _SHORTER},
         "burg2021_gabor_filter_bank": {"training": _SHORTER},
         "burg2021_cadena2019_cnn": {"training": _SHORTER},
-        **dict.fromkeys(
-            (
-                *("lurz2021_core", "lurz2021_random_vgg16", "lurz2021_random_vgg16_search"),
-                *("lurz2021_gaussian", "lurz2021_gaussian_search"),
-                *("lurz2021_factorised", "lurz2021_factorised_search"),
-            ),
-            {"training": {"max_epochs": 1}},
-        ),
+        "lurz2021_core": _ONE_EPOCH,
+        "lurz2021_random_vgg16": _ONE_EPOCH,
+        "lurz2021_random_vgg16_search": _ONE_EPOCH,
+        "lurz2021_gaussian": _ONE_EPOCH,
+        "lurz2021_gaussian_search": _ONE_EPOCH,
+        "lurz2021_factorised": _ONE_EPOCH,
+        "lurz2021_factorised_search": _ONE_EPOCH,
+        "pogoncheff2023_resnet50": {"training": {"max_epochs": 1, "milestones": [1]}},
     },
     "papers": {
         "kindel2019": {"preferred_images": {"n_steps": 3}},

@@ -10,6 +10,7 @@ direction of modulation, 0 varying from left to right, towards y for growing ang
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cache, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -35,9 +36,10 @@ TEXTURE_PX, TEXTURE_DEGREES, TEXTURE_SCREEN_DEGREES = 320, 4, 8
 N_TYPES, N_FAMILIES, N_SAMPLES = 2, 15, 15  # spectrally matched noise first, then textures
 
 _CHUNK = 256  # images in memory at once
+_KEPT_PX = 96  # side of a screen whose drawings fit into memory: 37 MB at 64 px
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equal are only the same: drawings are kept by it
 class Gratings:
     """Discs of grating, each array float64 [n]; see the module for signs.
 
@@ -65,6 +67,7 @@ class Gratings:
         return Gratings(*(array[first:last] for array in arrays), shape=(last - first,))
 
 
+@cache
 def receptive_field_set() -> Gratings:
     """3,528 small discs everywhere: position y, position x, orientation (4), phase (2)."""
     return _product(
@@ -76,6 +79,7 @@ def receptive_field_set() -> Gratings:
     )
 
 
+@cache
 def orientation_set() -> Gratings:
     """1,152 gratings: cycles per diameter (3), frequency (4), orientation (12), phase (8)."""
     cycles, frequency, orientation, phase = _axes(
@@ -87,6 +91,7 @@ def orientation_set() -> Gratings:
     return Gratings(place, place, *(array.ravel() for array in arrays), shape=cycles.shape)
 
 
+@cache
 def frequency_set() -> Gratings:
     """2,112 gratings: radius (2), frequency (22), orientation (6), phase (8)."""
     return _product(
@@ -97,6 +102,7 @@ def frequency_set() -> Gratings:
     )
 
 
+@cache
 def size_set() -> Gratings:
     """2,304 gratings: radius (12), frequency (4), orientation (6), phase (8)."""
     return _product(
@@ -115,12 +121,26 @@ def blank(screen: Screen) -> np.ndarray:
 def drawn(gratings: Gratings, screen: Screen) -> Iterator[np.ndarray]:
     """Images of gratings on a screen, in their order.
 
+    Those of the last sets on a small screen are kept, since the networks of a job see the same.
+
     Yields:
         uint8 [n, size_px, size_px], at most 256 images at a time; the same number but for the last.
 
     Raises:
         ValueError: the screen reaches beyond the 12 degrees of the stimuli.
     """
+    if screen.size_px <= _KEPT_PX:
+        yield from _kept(gratings, screen)
+    else:
+        yield from _chunks(gratings, screen)
+
+
+@lru_cache(maxsize=4)
+def _kept(gratings: Gratings, screen: Screen) -> list[np.ndarray]:
+    return list(_chunks(gratings, screen))
+
+
+def _chunks(gratings: Gratings, screen: Screen) -> Iterator[np.ndarray]:
     window = _window(screen)
     for first in range(0, len(gratings), _CHUNK):
         part = gratings.part(first, min(first + _CHUNK, len(gratings)))
