@@ -1,7 +1,7 @@
 """Join the scores of several models into one table."""
 
 from v1lib.files import write_csv
-from v1lib.score_tables import read_scores
+from v1lib.score_files import read_scores
 from v1lib.steps import Inputs, Output
 
 

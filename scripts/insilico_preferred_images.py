@@ -12,7 +12,7 @@ from v1lib.metrics import fill_undefined
 from v1lib.models import load_models
 from v1lib.preferred_images import Starts, preferred_images
 from v1lib.recording import load_recording
-from v1lib.score_tables import SCORE_COLUMNS
+from v1lib.score_files import SCORE_COLUMNS
 from v1lib.steps import Input, Inputs, Output, Threads
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from v1lib.files import write_csv
 from v1lib.rankings import DRAW_PREFIX, RANK_COLUMNS
-from v1lib.score_tables import read_records, read_scores
+from v1lib.score_files import read_records, read_scores
 from v1lib.steps import Input, Inputs, Output
 
 _RUN = ["dataset", "model", "session", "seed"]

@@ -19,7 +19,7 @@ from v1lib.lurz2021_recovery import (
     score_differences,
     shape_of,
 )
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.steps import Input, Inputs, Output
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from v1lib.files import write_csv
 from v1lib.metrics import Evaluation, evaluate
 from v1lib.predictions import Predictions, load_predictions
 from v1lib.recording import Recording, load_recording
-from v1lib.score_tables import SCORE_COLUMNS
+from v1lib.score_files import SCORE_COLUMNS
 from v1lib.splits import SPLIT_CODES
 from v1lib.steps import Input, Inputs, Output
 

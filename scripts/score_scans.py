@@ -12,7 +12,7 @@ from v1lib.population_scores import INGREDIENTS, POPULATION_COLUMNS, population_
 from v1lib.scan_runs import ScanRun, runs_on_scans
 from v1lib.scan_scores import ScanScorer, Values
 from v1lib.scans import open_scans
-from v1lib.score_tables import SCORE_COLUMNS
+from v1lib.score_files import SCORE_COLUMNS
 from v1lib.splits import SPLIT_CODES
 from v1lib.steps import Input, Inputs, Output, Threads
 

@@ -15,7 +15,7 @@ from train_responses import main as train_responses
 from v1lib.files import read_csv, read_json
 from v1lib.models import load_models
 from v1lib.oracle import correlation_to_trials, oracle_correlation
-from v1lib.score_tables import read_scores
+from v1lib.score_files import read_scores
 
 NAMES = ["7-1-1-0", "7-1-2-0"]
 SEARCH = {

@@ -11,7 +11,8 @@ from v1lib.files import read_csv
 from v1lib.metrics import METRICS
 from v1lib.predictions import Predictions
 from v1lib.recording import Recording
-from v1lib.score_tables import SCORE_COLUMNS, neuron_means
+from v1lib.score_files import SCORE_COLUMNS
+from v1lib.score_tables import neuron_means
 from v1lib.single_trials import trial_correlation
 from v1lib.splits import SPLIT_CODES
 

@@ -14,7 +14,7 @@ from v1lib.metrics import METRICS, Evaluation, evaluate
 from v1lib.oracle import fraction_oracle
 from v1lib.population_scores import INGREDIENTS, POPULATION_COLUMNS, population_scores
 from v1lib.scan_scores import ScanScorer, mean_over_images, measured
-from v1lib.score_tables import SCORE_COLUMNS, read_scores
+from v1lib.score_files import SCORE_COLUMNS, read_scores
 
 OPTIONS = {"fano": 1.0, "explainable_share": 0.15}
 WANTED = {"test": ["correlation_to_trials", "oracle_correlation"], "validation": ["loss"]}

@@ -8,6 +8,7 @@ import pytest
 
 import made_up_kindel2019 as made
 from v1lib.files import write_csv
+from v1lib.score_files import read_runs, read_scores, source_kind_of
 from v1lib.score_tables import (
     NEURON_COLUMNS,
     by_run_and_neuron,
@@ -15,9 +16,6 @@ from v1lib.score_tables import (
     compare_models,
     neuron_means,
     population_summary,
-    read_runs,
-    read_scores,
-    source_kind_of,
 )
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "report" / "published_values.csv"

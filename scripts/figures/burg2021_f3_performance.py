@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from v1lib import plotting
 from v1lib.class_performance import best_draws, summaries
 from v1lib.files import write_csv
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.statistics import gap_closed
 from v1lib.steps import Inputs, Output
 

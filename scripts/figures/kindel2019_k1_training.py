@@ -8,7 +8,8 @@ from matplotlib.lines import Line2D
 
 from v1lib import plotting
 from v1lib.files import read_csv, write_csv
-from v1lib.score_tables import by_run_and_neuron, read_records, read_scores
+from v1lib.score_files import read_records, read_scores
+from v1lib.score_tables import by_run_and_neuron
 from v1lib.steps import Input, Inputs, Outputs
 
 _HISTORY = (

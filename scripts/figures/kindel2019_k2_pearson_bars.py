@@ -5,7 +5,8 @@ from matplotlib.axes import Axes
 
 from v1lib import plotting
 from v1lib.files import write_csv
-from v1lib.score_tables import by_run_and_neuron, read_scores, source_kind_of
+from v1lib.score_files import read_scores, source_kind_of
+from v1lib.score_tables import by_run_and_neuron
 from v1lib.steps import Input, Outputs
 
 

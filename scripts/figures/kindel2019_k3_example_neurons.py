@@ -10,7 +10,8 @@ from v1lib.correlation import correlation
 from v1lib.files import write_csv
 from v1lib.predictions import Predictions, load_predictions
 from v1lib.recording import load_recording
-from v1lib.score_tables import choose, read_neurons, source_kind_of
+from v1lib.score_files import source_kind_of
+from v1lib.score_tables import choose, read_neurons
 from v1lib.splits import SPLIT_CODES
 from v1lib.steps import Input, Inputs, Output
 

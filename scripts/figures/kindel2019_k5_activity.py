@@ -9,7 +9,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from v1lib import plotting
 from v1lib.files import write_csv
-from v1lib.score_tables import choose, read_neurons, sem, source_kind_of
+from v1lib.score_files import source_kind_of
+from v1lib.score_tables import choose, read_neurons, sem
 from v1lib.steps import Input, Output
 
 _QUANTITIES = {

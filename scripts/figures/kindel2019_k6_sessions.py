@@ -10,7 +10,8 @@ from matplotlib.patches import Patch
 
 from v1lib import plotting
 from v1lib.files import write_csv
-from v1lib.score_tables import choose, read_neurons, source_kind_of
+from v1lib.score_files import source_kind_of
+from v1lib.score_tables import choose, read_neurons
 from v1lib.steps import Input, Output
 
 _SESSIONS_PER_ROW = 5

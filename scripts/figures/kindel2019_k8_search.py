@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from v1lib import plotting
 from v1lib.files import write_csv
-from v1lib.score_tables import by_run_and_neuron, read_runs, read_scores, source_kind_of
+from v1lib.score_files import read_runs, read_scores, source_kind_of
+from v1lib.score_tables import by_run_and_neuron
 from v1lib.search_tables import draws_of
 from v1lib.steps import Inputs, Output
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from v1lib import plotting
 from v1lib.files import write_csv
-from v1lib.score_tables import read_runs, source_kind_of
+from v1lib.score_files import read_runs, source_kind_of
 from v1lib.steps import Inputs, Output
 
 _COLUMNS = 2

@@ -23,7 +23,7 @@ from v1lib.lurz2021_drawing import (
     style_of_neurons,
 )
 from v1lib.lurz2021_published import points_beside
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.steps import Input, Inputs, Output
 
 

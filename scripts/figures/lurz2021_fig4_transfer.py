@@ -20,7 +20,7 @@ from v1lib.lurz2021_drawing import (
 )
 from v1lib.lurz2021_published import points_beside
 from v1lib.lurz2021_transfer import CONDITIONS, PANELS, transfer_curves, transfer_runs
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.steps import Input, Inputs, Output
 
 _PUBLISHED_AS = {"factorised": "fig4a", "gaussian": "fig4b"}

@@ -19,7 +19,7 @@ from v1lib.lurz2021_drawing import (
     score_axis,
 )
 from v1lib.lurz2021_published import points_beside
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.steps import Input, Inputs, Output
 
 

@@ -6,7 +6,7 @@ from v1lib import plotting
 from v1lib.files import write_csv
 from v1lib.lurz2021_curves import CURVE_COLUMNS, curves, read_scored_runs
 from v1lib.lurz2021_drawing import CurveLook, draw_line, handle, image_axis, score_axis
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.steps import Input, Output
 
 _ALL = "all initialisations (as published)"

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from v1lib import plotting
 from v1lib.files import read_csv, write_csv
 from v1lib.lurz2021_drawing import mark_proxy
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.steps import Inputs, Output
 
 COLUMNS = (

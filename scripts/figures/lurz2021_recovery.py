@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from v1lib import plotting
 from v1lib.files import read_csv, write_csv
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.steps import Input, Output
 
 _COLUMNS = (

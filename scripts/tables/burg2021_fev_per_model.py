@@ -6,7 +6,7 @@ from v1lib.class_performance import best_draws, summaries
 from v1lib.files import write_csv
 from v1lib.markdown import markdown_table, write_markdown
 from v1lib.plotting import looks
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.steps import Inputs, Output
 
 _HEADER = ("model", "draws used", "of", "mean", "SEM", "max", "best", "95 % interval")

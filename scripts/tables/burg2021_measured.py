@@ -12,7 +12,7 @@ from v1lib.class_performance import best_draws, gap_error, summaries
 from v1lib.comparison import AT_MOST, Measured, as_table, fact
 from v1lib.files import read_csv, write_csv
 from v1lib.recording import Recording, load_recording
-from v1lib.score_tables import read_runs
+from v1lib.score_files import read_runs
 from v1lib.steps import Input, Inputs, Output
 
 _PUBLISHED_DRAWS = 1000  # of each of the four classes [code: train.py]

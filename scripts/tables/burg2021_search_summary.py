@@ -9,7 +9,7 @@ from v1lib.files import read_csv, write_csv
 from v1lib.markdown import markdown_table, plus_minus, write_markdown
 from v1lib.plotting import looks
 from v1lib.rankings import DRAW_PREFIX, RANK_COLUMNS
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.statistics import rank_correlation
 from v1lib.steps import Inputs, Output
 

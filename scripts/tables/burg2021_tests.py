@@ -6,7 +6,7 @@ from v1lib.class_performance import fev_of_neurons, tests_of_pairs
 from v1lib.files import read_csv, write_csv
 from v1lib.markdown import markdown_table, write_markdown
 from v1lib.plotting import looks
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.steps import Inputs, Output
 
 _HEADER = (

@@ -11,7 +11,8 @@ from scipy import stats
 from v1lib.claims import CLAIM_COLUMNS, Claim, weakest
 from v1lib.comparison import PUBLISHED_COLUMNS
 from v1lib.files import read_csv, read_npz, write_csv
-from v1lib.score_tables import choose, compare_models, read_neurons, source_kind_of
+from v1lib.score_files import source_kind_of
+from v1lib.score_tables import choose, compare_models, read_neurons
 from v1lib.statistics import (
     Interval,
     bootstrap_interval,

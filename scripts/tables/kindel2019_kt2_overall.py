@@ -5,7 +5,8 @@ import pandas as pd
 from v1lib.files import write_csv
 from v1lib.markdown import markdown_table, plus_minus, write_markdown
 from v1lib.plotting import looks
-from v1lib.score_tables import choose, population_summary, read_neurons, source_kind_of
+from v1lib.score_files import source_kind_of
+from v1lib.score_tables import choose, population_summary, read_neurons
 from v1lib.steps import Input, Output
 
 _HEADER = (

@@ -17,7 +17,8 @@ from v1lib.comparison import (
 from v1lib.files import write_csv
 from v1lib.predictions import load_predictions
 from v1lib.recording import Recording, load_recording
-from v1lib.score_tables import by_run_and_neuron, choose, read_neurons, read_runs, read_scores
+from v1lib.score_files import read_runs, read_scores
+from v1lib.score_tables import by_run_and_neuron, choose, read_neurons
 from v1lib.search_tables import draws_of
 from v1lib.splits import SPLIT_CODES
 from v1lib.steps import Input, Inputs, Output

@@ -3,7 +3,8 @@
 import logging
 
 from v1lib.files import write_csv
-from v1lib.score_tables import neuron_means, read_scores
+from v1lib.score_files import read_scores
+from v1lib.score_tables import neuron_means
 from v1lib.steps import Inputs, Output
 
 log = logging.getLogger(__name__)

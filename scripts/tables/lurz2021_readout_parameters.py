@@ -7,7 +7,7 @@ import pandas as pd
 
 from v1lib.files import read_csv, write_csv
 from v1lib.markdown import markdown_table, write_markdown
-from v1lib.score_tables import source_kind_of
+from v1lib.score_files import source_kind_of
 from v1lib.steps import Input, Output
 
 # The poster counts the output bias of these readouts, not of the others (reference section 3.8).

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from v1lib.rankings import RANK_COLUMNS, read_ranking
-from v1lib.score_tables import read_scores
+from v1lib.score_files import read_scores
 from v1lib.statistics import (
     gap_closed,
     normality,

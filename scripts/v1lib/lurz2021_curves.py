@@ -13,7 +13,7 @@ import pandas as pd
 
 from v1lib.files import read_csv
 from v1lib.population_scores import POPULATION_COLUMNS
-from v1lib.score_tables import read_records
+from v1lib.score_files import read_records
 from v1lib.statistics import bootstrap_interval
 
 RUN = ["dataset", "model", "seed"]

@@ -17,7 +17,7 @@ def draws_of(cells: pd.DataFrame, runs: pd.DataFrame, pooled_models: Sequence[st
 
     Args:
         cells: one row per run and neuron (``score_tables.by_run_and_neuron``).
-        runs: run records (``score_tables.read_runs``).
+        runs: run records (``score_files.read_runs``).
         pooled_models: models whose ``line`` is the median over cells x splits, not the median over
             splits of the mean over cells.
 
