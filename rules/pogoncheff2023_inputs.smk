@@ -145,6 +145,7 @@ pogoncheff_profile = {
 }
 pogoncheff_configured = {
     "training": pogoncheff_base["training"],
+    "n_draws": config["evaluation"]["v1"]["n_draws"],
     "size_px": config["datasets"][pogoncheff["dataset"]]["settings"]["size_px"],
 }
 

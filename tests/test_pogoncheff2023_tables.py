@@ -14,6 +14,7 @@ from v1lib.pogoncheff2023_tables import (
     GROUPS,
     OVERALL,
     PREDICTIVITY,
+    PREDICTIVITY_2026,
     PROPERTIES,
     SIMULATED_NEURONS,
     UNITS,
@@ -67,6 +68,7 @@ def test_the_overall_score_is_the_mean_of_both_and_needs_recorded_neurons(tmp_pa
     made_up = aligned(tmp_path, levels, predicted=predicted, neurons="simulated")
     assert values_of(made_up, BASE, OVERALL) == []
     assert alignment_of(made_up) == PROPERTIES
+    assert values_of(recorded, BASE, PREDICTIVITY_2026) == pytest.approx([0.09, 0.18])
     rows = made_up[made_up["quantity"] == PREDICTIVITY]
     assert rows["value"].tolist() == [0.1, 0.2] and set(rows["source_kind"]) == {"simulated"}
     assert rows["neurons"].str.endswith(SIMULATED_NEURONS).all()

@@ -94,7 +94,7 @@ class MadeUp:
         )
         return read_csv(path, required=CLAIM_COLUMNS).set_index("claim")
 
-    def measured(self, *, is_paper, training=TRAINING, alexnet=(), predictivities=()):
+    def measured(self, *, is_paper, training=TRAINING, alexnet=(), predictivities=(), n_draws=1000):
         path = self.folder / "measured.csv"
         counts = self.folder / "counts.csv"
         rows = [
@@ -117,7 +117,7 @@ class MadeUp:
             counts=counts,
             published=PUBLISHED,
             measured=path,
-            settings={"training": training, "size_px": 64},
+            settings={"training": training, "size_px": 64, "n_draws": n_draws},
             profile={"name": PROFILE, "is_paper": is_paper},
         )
         comparison = self.folder / "comparison.csv"
@@ -290,6 +290,8 @@ def test_counts_settings_and_ceilings_are_always_compared(simulated):
     )
     assert verdict["ceiling.bandwidth"] == "reproduced"  # 0.966 within 0.005 of 0.964
     assert verdict["v1_overall.resnet50"] == "not run"
+    table, _ = simulated.measured(is_paper=False, n_draws=999)
+    assert table.loc["ceiling.bandwidth", "verdict"] == "not comparable"
 
 
 def test_settings_that_a_profile_reduces_are_not_judged(simulated):

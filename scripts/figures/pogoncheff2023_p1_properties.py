@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from v1lib import plotting
 from v1lib.files import write_csv
 from v1lib.pogoncheff2023_drawing import looks_of, mark_profile
-from v1lib.pogoncheff2023_pages import ALIGNMENT, alignment_header
+from v1lib.pogoncheff2023_pages import ALIGNMENT, header_of
 from v1lib.pogoncheff2023_tables import alignments, network_kind, over_seeds
 from v1lib.steps import Inputs, Output
 
@@ -40,7 +40,7 @@ def main(
         axes = plotting.panels(page, n_rows, _COLUMNS, letters=False)
         for place, (ax, quantity) in enumerate(zip(axes, drawn, strict=False)):
             _draw(ax, found[found["quantity"] == quantity], values, by_label)
-            ax.set_title(_wrapped(alignment_header(found, quantity)))
+            ax.set_title(_wrapped(header_of(found, quantity)))
             if place % _COLUMNS:
                 ax.set_yticklabels([])
         for ax in axes[len(drawn) :]:

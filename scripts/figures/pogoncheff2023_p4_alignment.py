@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from v1lib import plotting
 from v1lib.files import write_csv
 from v1lib.pogoncheff2023_drawing import legend_of, looks_of, mark_profile
-from v1lib.pogoncheff2023_pages import alignment_header
+from v1lib.pogoncheff2023_pages import header_of
 from v1lib.pogoncheff2023_tables import (
     CLEAN,
     CORRUPTED,
@@ -51,7 +51,7 @@ def main(
     values = alignments(scores, predictivities)
     judged = alignment_of(values)
     aligned = over_seeds(values, by_label)
-    header = alignment_header(aligned, judged)
+    header = header_of(aligned, judged)
     aligned = aligned[aligned["quantity"] == judged].set_index("label")
     cells = robustness(read_accuracies(accuracies))
     accurate = over_seeds(cells, {label: evaluated[label] for label in by_label})

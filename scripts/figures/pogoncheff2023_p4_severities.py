@@ -51,6 +51,7 @@ def main(
                 loc="center left",
                 bbox_to_anchor=(1.02, 0.5),
             )
+        axes[0].set_ylim(bottom=0)  # shared by all, so only now
         made = "generated corruptions" if is_generated else "published corrupted images"
         mark_profile(page, f"{profile}; {made}")
     drawn = pd.concat([rows.assign(group=name) for name, rows in found.items()], ignore_index=True)
@@ -67,4 +68,3 @@ def _draw(ax: Axes, found: pd.DataFrame, models: Mapping[str, str]) -> None:
         ordered = rows.sort_values("severity")
         draw_mean(ax, ordered["severity"], ordered, looks[models[label]], size=3)
     ax.set_xticks(range(6), ["clean", *"12345"])
-    ax.set_ylim(bottom=0)

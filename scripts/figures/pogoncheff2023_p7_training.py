@@ -34,6 +34,7 @@ def main(
                 loc="upper left",
                 bbox_to_anchor=(0.0, -0.17),
             )
+        axes[0].set_ylim(bottom=0)  # shared by all, so only now
         axes[0].set_ylabel("validation accuracy (top-1)")
         mark_profile(page, profile)
     listed = {model: label for _, models in groups for label, model in models}
@@ -58,5 +59,4 @@ def _draw(ax: Axes, curves: pd.DataFrame, models: Mapping[str, str]) -> None:
         ax.plot(mean.index, mean, color=look.colour, linestyle=look.line, linewidth=1.2)
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    ax.set_ylim(bottom=0)
     ax.margins(x=0.02)

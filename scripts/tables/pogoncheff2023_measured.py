@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,7 @@ from v1lib.steps import Input, Inputs, Output
 
 _SCORED = ("level", "group", "property", "raw", "ceiling", "score", "n_properties", "of_properties")
 _COUNTED = ("model", "n_trainable", "n_total", "n_constant")
+_DRAWS = 1000  # of the published bootstrap
 _CONSTANTS = "{:,} of them constants, no parameters here"
 
 
@@ -38,15 +40,16 @@ def main(
     """From scores, counted parameters and settings to one row per published value.
 
     ``scores``, ``predictivities``: of the networks. ``alexnet``: none, or the scores of AlexNet's
-    V1 properties. ``settings``: ``training`` of the network without components, and ``size_px`` of
-    its images. ``profile``: its name, and whether it is_paper's own: scores of networks with
-    another training give no row. Ceilings are of neurons alone, whatever the networks learned from.
+    V1 properties. ``settings``: ``training`` of the network without components, ``size_px`` of
+    its images, ``n_draws`` of the bootstrap. ``profile``: its name, and whether it is_paper's own:
+    scores of networks with another training give no row. Ceilings are of neurons alone, whatever
+    the networks learned from.
     """
     known = read_csv(published, required=["id", "value"]).set_index("id")["value"]
     rows = [
         *configured(settings, known, profile),
         *counted(read_csv(counts, required=_COUNTED)),
-        *ceilings(scores),
+        *ceilings(scores, settings["n_draws"]),
         *of_alexnet(alexnet),
     ]
     if profile["is_paper"]:
@@ -85,10 +88,12 @@ def counted(parameters: pd.DataFrame) -> Iterator[Measured]:
         yield fact(f"{PAPER}.parameters.{name}.total", row.n_total, "real", note=note)
 
 
-def ceilings(scores: Sequence[Path]) -> Iterator[Measured]:
-    """Similarity of each distribution of neurons to itself, mean over bootstraps of all runs."""
+def ceilings(scores: Sequence[Path], n_draws: int) -> Iterator[Measured]:
+    """Similarity of each distribution of neurons to itself; not judged with a shorter bootstrap."""
+    few = f"{n_draws} bootstrap samples, published with {_DRAWS}" if n_draws < _DRAWS else ""
     for name, rows in _properties(scores):
-        yield fact(f"{PAPER}.ceiling.{name}", rows["ceiling"].mean(), "real")
+        found = fact(f"{PAPER}.ceiling.{name}", rows["ceiling"].mean(), "real")
+        yield replace(found, comparability=few)
 
 
 def of_alexnet(scores: Sequence[Path]) -> Iterator[Measured]:

@@ -8,8 +8,8 @@ from v1lib.pogoncheff2023_grid import COMPONENTS, EFFECT_COLUMNS, effects, ticks
 from v1lib.pogoncheff2023_pages import (
     ALIGNMENT,
     alignment_columns,
-    alignment_header,
     alignment_notes,
+    header_of,
     table_of,
     write_page,
 )
@@ -63,7 +63,7 @@ def main(
         table_of(found, alignment_columns(found), more=more),
         *alignment_notes(found),
         "## What one component adds",
-        _EFFECTS_NOTE.format(score=alignment_header(found, judged)),
+        _EFFECTS_NOTE.format(score=header_of(found, judged)),
         markdown_table(_EFFECTS, _lines(added[added["quantity"] == judged])),
     ]
     write_page(

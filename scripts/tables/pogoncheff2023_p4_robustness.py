@@ -3,7 +3,7 @@
 import pandas as pd
 
 from v1lib.files import write_csv
-from v1lib.pogoncheff2023_pages import name_of, table_of, write_page
+from v1lib.pogoncheff2023_pages import header_of, table_of, write_page
 from v1lib.pogoncheff2023_tables import (
     CLEAN,
     CORRUPTED,
@@ -17,9 +17,9 @@ from v1lib.pogoncheff2023_tables import (
 from v1lib.steps import Inputs, Output
 
 _NOTE = (
-    "Top-1 accuracy, mean ± standard error over seeds. A corruption is averaged over severities 1 "
-    "to 5, a family over its corruptions, the mean corrupted accuracy over all corruptions and "
-    "severities. Evaluated on {images}. {how}"
+    "Top-1 accuracy, mean ± standard error over seeds. A corruption is averaged over severities "
+    "{severities}, a family over its corruptions, the mean corrupted accuracy over all corruptions "
+    "and severities. Evaluated on {images}. {how}"
 )
 _GENERATED = (
     "The corruptions were **generated** by this workflow, after the published recipe, because the "
@@ -42,13 +42,18 @@ def main(
     found.insert(0, "profile", profile)
     found.insert(len(found.columns) - 1, "generated", is_generated)
     write_csv(found, table)
+    severities = ", ".join(f"{n:g}" for n in sorted(cells["severity"].unique()) if n)
     images = " and ".join(sorted(cells["evaluated_on"].unique()))
-    means = [CLEAN, CORRUPTED, RELATIVE, *FAMILIES]
-    parts = [table_of(found, {name: name_of(name) for name in means})]
-    parts += [_NOTE.format(images=images, how=how), _GENERATED if is_generated else ""]
+    present = set(found["quantity"])
+    means = [name for name in (CLEAN, CORRUPTED, RELATIVE, *FAMILIES) if name in present]
+    parts = [table_of(found, {name: header_of(found, name) for name in means})]
+    parts += [
+        _NOTE.format(images=images, how=how, severities=severities),
+        _GENERATED if is_generated else "",
+    ]
     for family, corruptions in FAMILIES.items():
-        present = [name for name in corruptions if name in set(found["quantity"])]
-        parts += [f"## {family.capitalize()}", _family(found, family, present)]
+        shown = [name for name in corruptions if name in present]
+        parts += [f"## {family.capitalize()}", _family(found, family, shown)]
     write_page(
         markdown,
         "Robustness",
@@ -61,4 +66,4 @@ def main(
 def _family(found: pd.DataFrame, family: str, corruptions: list[str]) -> str:
     if not corruptions:
         return "No corruption of this family was evaluated."
-    return table_of(found, {name: name_of(name) for name in [*corruptions, family]})
+    return table_of(found, {name: header_of(found, name) for name in [*corruptions, family]})

@@ -8,7 +8,7 @@ import pandas as pd
 
 from v1lib.claims import Claim, weakest
 from v1lib.pogoncheff2023_grid import COMPONENTS, Roles, difference, of_model
-from v1lib.pogoncheff2023_pages import alignment_header
+from v1lib.pogoncheff2023_pages import header_of
 from v1lib.pogoncheff2023_tables import (
     CORRUPTED,
     PAPER,
@@ -49,7 +49,7 @@ class Networks:
     @property
     def score(self) -> str:
         """Its name, with how many properties it has."""
-        return alignment_header(over_seeds(self.values, self.models), self.quantity)
+        return header_of(over_seeds(self.values, self.models), self.quantity)
 
     @property
     def kind(self) -> str:

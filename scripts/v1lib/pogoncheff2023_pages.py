@@ -13,6 +13,7 @@ from v1lib.pogoncheff2023_tables import (
     GROUPS,
     OVERALL,
     PREDICTIVITY,
+    PREDICTIVITY_2026,
     PROPERTIES,
     RELATIVE,
     SIMULATED_NEURONS,
@@ -22,6 +23,7 @@ from v1lib.pogoncheff2023_tables import (
 _NAMES = {
     OVERALL: "V1 overall",
     PREDICTIVITY: "neural predictivity",
+    PREDICTIVITY_2026: "neural predictivity, formula of 2026",
     PROPERTIES: "property score",
     CLEAN: "clean",
     CORRUPTED: "mean corrupted",
@@ -41,9 +43,9 @@ PARTIAL_NOTE = (
     "column."
 )
 PREDICTED_NOTE = (
-    "Neural predictivity: partial least squares, squared share of the ceiling (the formula of "
-    "2023), of {neurons}; the published scores are for other, private recordings. V1 overall: mean "
-    "of predictivity and property score."
+    "Neural predictivity: partial least squares, (r / ceiling)² as in 2023, of {neurons}; the "
+    "published scores are for other, private recordings. The formula of 2026 is r² / ceiling. "
+    "V1 overall: mean of predictivity (2023) and property score."
 )
 UNPREDICTED_NOTE = "No overall score: recorded neurons to predict are not configured."
 
@@ -53,17 +55,20 @@ def name_of(quantity: str) -> str:
     return _NAMES.get(quantity, quantity.replace("_", " "))
 
 
-def alignment_header(found: pd.DataFrame, quantity: str) -> str:
-    """Name of a score with how many properties it has, where that is not all: "(15 of 22)".
+def header_of(found: pd.DataFrame, quantity: str) -> str:
+    """Name of a quantity with how many parts it has, where that is not all: "(15 of 22)".
 
     Args:
         found: rows of ``v1lib.pogoncheff2023_tables.SUMMARY_COLUMNS``.
-        quantity: one of ``ALIGNMENT``.
+        quantity: a score over properties, or an accuracy over corruptions.
+
+    Raises:
+        ValueError: networks differ in it.
     """
     rows = found[found["quantity"] == quantity]
     counts = rows[["n_parts", "of_parts"]].dropna().drop_duplicates()
     if len(counts) > 1:
-        raise ValueError(f"{quantity} is not over the same properties in all networks: {counts}")
+        raise ValueError(f"{quantity} is not over equally many parts in all networks: {counts}")
     simulated = rows["neurons"].astype(str).str.endswith(SIMULATED_NEURONS).any()
     aside = SIMULATED_NEURONS if simulated else ""
     if len(counts) and counts["n_parts"].iloc[0] != counts["of_parts"].iloc[0]:
@@ -75,8 +80,9 @@ def alignment_header(found: pd.DataFrame, quantity: str) -> str:
 def alignment_columns(found: pd.DataFrame) -> dict[str, str]:
     """Headers of the scores that there are, in the paper's order, and of the numbers of units."""
     present = set(found["quantity"])
-    columns = {name: alignment_header(found, name) for name in ALIGNMENT if name in present}
-    return columns | {UNITS: "units"}
+    columns = {name: header_of(found, name) for name in ALIGNMENT if name in present}
+    more = {name: header_of(found, name) for name in (PREDICTIVITY_2026,) if name in present}
+    return columns | more | {UNITS: "units"}
 
 
 def alignment_notes(found: pd.DataFrame) -> list[str]:

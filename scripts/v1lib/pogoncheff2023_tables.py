@@ -15,6 +15,7 @@ from v1lib.statistics import summarise
 
 PAPER = "pogoncheff2023"
 OVERALL, PREDICTIVITY, PROPERTIES = "overall", "predictivity", "properties"
+PREDICTIVITY_2026 = "predictivity_2026"  # another formula for the same
 UNITS = "units"
 SIMULATED_NEURONS = " (simulated neurons)"
 CLEAN, CORRUPTED, RELATIVE = "clean", "corrupted", "relative"
@@ -35,6 +36,7 @@ SUMMARY_COLUMNS = (
     *("label", "model", "dataset", "quantity", "mean", "se", "n_seeds"),
     *("n_parts", "of_parts", "neurons", "source_kind"),
 )
+_OF_NEURONS = (PREDICTIVITY, PREDICTIVITY_2026)
 _RUN = ["dataset", "model", "seed", "source_kind"]
 _SCORES = (*_RUN, "level", "group", "score", "n_units", "n_properties", "of_properties")
 _ACCURACIES = (*_RUN, "evaluated_on", "corruption", "severity", "top1", "generated")
@@ -51,9 +53,9 @@ def alignments(scores: Sequence[Path], predictivities: Sequence[Path]) -> pd.Dat
     Returns:
         ``VALUE_COLUMNS``, n_parts and of_parts (properties that a score is over, and those that it
         has in full), neurons (data set that predictivity is of; it says if simulated). Quantities:
-        groups, ``PROPERTIES``, ``PREDICTIVITY`` and ``OVERALL``, the mean of the two; ``UNITS``,
-        the largest number of units that a property counts for. Without recorded neurons, only
-        simulated ones, there is no overall score.
+        groups, ``PROPERTIES``, ``PREDICTIVITY`` (by the formula of 2023) and ``OVERALL``, the mean
+        of the two; ``PREDICTIVITY_2026``; ``UNITS``, the largest number of units that a property
+        counts for. Without recorded neurons, only simulated ones, there is no overall score.
     """
     table = pd.concat([read_csv(path, required=_SCORES) for path in scores], ignore_index=True)
     units = table.groupby(_RUN, as_index=False)["n_units"].max().assign(quantity=UNITS)
@@ -70,18 +72,20 @@ def alignments(scores: Sequence[Path], predictivities: Sequence[Path]) -> pd.Dat
         kind = both["source_kind"].where(both["neurons_kind"] == "real", "simulated")
         aside = both["neurons_kind"].map({"real": "", "simulated": SIMULATED_NEURONS})
         both = both.assign(neurons=both["neurons"] + aside)
-        alone = both.assign(quantity=PREDICTIVITY, value=both["predictivity"], source_kind=kind)
-        alone = alone.drop(columns=["n_parts", "of_parts"])
+        alone = both.assign(source_kind=kind).drop(columns=["n_parts", "of_parts"])
         of_both = both[both["neurons_kind"] == "real"]
         mean = (of_both["value"] + of_both["predictivity"]) / 2
-        parts += [alone, of_both.assign(quantity=OVERALL, value=mean)]
+        parts.append(of_both.assign(quantity=OVERALL, value=mean))
+        for name in _OF_NEURONS:
+            parts.append(alone.assign(quantity=name, value=alone[name]))
     columns = [*VALUE_COLUMNS, "n_parts", "of_parts", "neurons"]
     return _once(pd.concat(parts, ignore_index=True).reindex(columns=columns))
 
 
 def _predictivity(path: Path) -> pd.DataFrame:
     """With the data set that the network learned from as ``dataset``, the neurons' beside it."""
-    columns = ("dataset", "model", "seed", "trained_on", "predictivity", "source_kind")
+    columns = ("dataset", "model", "seed", "trained_on", "source_kind")
+    columns = (*columns, *_OF_NEURONS)
     table = read_csv(path, required=columns)[list(columns)]
     names = {"dataset": "neurons", "trained_on": "dataset", "source_kind": "neurons_kind"}
     return table.rename(columns=names)
@@ -171,15 +175,16 @@ def curves_of_training(histories: Sequence[Path]) -> pd.DataFrame:
     """Validation accuracy after every epoch of every run.
 
     Args:
-        histories: the history.csv of the blocks.
+        histories: the history.csv of the blocks; a row before training, then one per epoch.
 
     Returns:
         dataset, model, seed, epoch (0: before training), value, source_kind, in order of epochs.
     """
     table = pd.concat([read_csv(path, required=_HISTORY) for path in histories], ignore_index=True)
-    table = table.assign(epoch=table["step"] + 1, value=table["validation_accuracy"])
-    table = table[[*_RUN, "epoch", "value"]].dropna(subset=["value"])
-    return table.sort_values([*_RUN, "epoch"], ignore_index=True)
+    table = table.dropna(subset=["validation_accuracy"]).sort_values([*_RUN, "step"])
+    epoch = table.groupby(_RUN).cumcount()
+    table = table.assign(epoch=epoch, value=table["validation_accuracy"])
+    return table[[*_RUN, "epoch", "value"]].reset_index(drop=True)
 
 
 def accuracies_of_training(curves: pd.DataFrame) -> pd.DataFrame:
@@ -252,12 +257,12 @@ def alignment_of(values: pd.DataFrame) -> str:
 
 
 def network_kind(values: pd.DataFrame) -> str:
-    """Source kind of the images that networks learned from: that of everything but predictivity.
+    """Source kind of the images that networks learned from: that of everything but predictivities.
 
     Raises:
         ValueError: there are both kinds.
     """
-    kinds = sorted(values.loc[values["quantity"] != PREDICTIVITY, "source_kind"].unique())
+    kinds = sorted(values.loc[~values["quantity"].isin(_OF_NEURONS), "source_kind"].unique())
     if len(kinds) != 1:
         raise ValueError(f"networks of one table learned from images of kinds {kinds}")
     return kinds[0]
