@@ -92,7 +92,8 @@ def pogoncheff_predictivities(models):
 
 def pogoncheff_alexnet():
     """The scores of AlexNet, where its weights may be used."""
-    return []
+    left_out = reason_to_leave_out(pogoncheff["alexnet"]["source"])
+    return [] if left_out else ["results/pogoncheff2023/alexnet/v1_scores.csv"]
 
 
 # ---- robustness -------------------------------------------------------------------------------
