@@ -80,7 +80,8 @@ def _of(table: pd.DataFrame, run: tuple[str, int]) -> pd.DataFrame:
 
 
 def _images(member: dict) -> dict[str, list[int]]:
-    split = np.array(member["split"])
+    (part,) = member["parts"]
+    split = np.array(part["split"])
     names = {"train": "training", "validation": "early_stop", "test": "evaluation"}
     return {
         f"{name}_images": np.flatnonzero(split == SPLIT_CODES[code]).tolist()
