@@ -122,15 +122,15 @@ def pogoncheff_accuracies(models):
 
 
 def pogoncheff_panels():
-    """As pogoncheff_groups, of the networks that are shown corrupted images."""
-    groups = {
-        name: {
+    """As pogoncheff_groups, of the networks that are shown corrupted images; none twice."""
+    panels = {}
+    for name, models in pogoncheff_groups().items():
+        shown = {
             label: pogoncheff_evaluated[label] for label in models if label in pogoncheff_evaluated
         }
-        for name, models in pogoncheff_groups().items()
-    }
-    groups = {name: models for name, models in groups.items() if len(models) > 1}
-    return groups or {"networks": pogoncheff_evaluated}
+        if len(shown) > 1 and shown not in panels.values():
+            panels[name] = shown
+    return panels or {"networks": pogoncheff_evaluated}
 
 
 # ---- profile ----------------------------------------------------------------------------------
