@@ -1,24 +1,16 @@
 # The V1 experiment on AlexNet, whose published scores check it; for who switches its weights on.
-ALEXNET = "results/pogoncheff2023/alexnet/"
-
-
-def alexnet_weights(wildcards):
-    """Input function: the file of weights."""
-    source = pogoncheff["alexnet"]["source"]
-    refuse_if_left_out(source)
-    return [f"data/raw/{source}/{file}" for file in config["sources"][source]["files"]]
 
 
 use rule measure_v1_properties as measure_v1_alexnet with:
     input:
-        checkpoints=alexnet_weights,
+        checkpoints=pogoncheff_alexnet_weights,
         recording=[],
         textures=v1_textures(),
         code=code("measure_v1_properties"),
     output:
-        populations=ALEXNET + "v1_populations.csv",
-        units=ALEXNET + "v1_units.csv",
-        properties=ALEXNET + "v1_properties.csv",
+        populations="results/pogoncheff2023/alexnet/v1_populations.csv",
+        units="results/pogoncheff2023/alexnet/v1_units.csv",
+        properties="results/pogoncheff2023/alexnet/v1_properties.csv",
     log:
         "logs/measure_v1_alexnet.log",
     benchmark:
@@ -38,13 +30,13 @@ use rule measure_v1_properties as measure_v1_alexnet with:
 
 use rule score_v1_properties as score_v1_alexnet with:
     input:
-        properties=ALEXNET + "v1_properties.csv",
-        populations=ALEXNET + "v1_populations.csv",
+        properties="results/pogoncheff2023/alexnet/v1_properties.csv",
+        populations="results/pogoncheff2023/alexnet/v1_populations.csv",
         distributions=beside("report/v1_property_distributions.csv"),
         measured=v1_measured(),
         code=code("score_v1_properties"),
     output:
-        scores=ALEXNET + "v1_scores.csv",
+        scores="results/pogoncheff2023/alexnet/v1_scores.csv",
     log:
         "logs/score_v1_alexnet.log",
     benchmark:

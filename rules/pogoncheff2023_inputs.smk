@@ -96,6 +96,13 @@ def pogoncheff_alexnet():
     return [] if left_out else ["results/pogoncheff2023/alexnet/v1_scores.csv"]
 
 
+def pogoncheff_alexnet_weights(wildcards):
+    """Input function: the file of AlexNet's weights."""
+    source = pogoncheff["alexnet"]["source"]
+    refuse_if_left_out(source)
+    return [f"data/raw/{source}/{file}" for file in config["sources"][source]["files"]]
+
+
 # ---- robustness -------------------------------------------------------------------------------
 
 # Where networks are fine-tuned to the classes of the corrupted images, these alone are tested.

@@ -46,7 +46,7 @@ def _row(label: str, model: str, counted: pd.DataFrame, known: pd.Series) -> dic
         for what in ("trainable", "total")
     }
     ours = counted.loc[model]
-    return {"label": label, "model": model, **ours, **theirs, "source_kind": "real"}
+    return {"label": label, "model": model, **ours, **theirs}
 
 
 def _line(row: dict) -> list[str]:
