@@ -138,6 +138,10 @@ def test_of_equal_accuracies_the_latest_epoch_is_the_best(tmp_path):
         "epochs": [4, 4],
     }
     assert {name: values_of(found, BASE, name) for name in expected} == expected
+    worse = made.written(tmp_path, "w", [made.history(BASE, [[0.3, 0.1, 0.2]])])
+    found = accuracies_of_training(curves_of_training(worse))
+    kept = [values_of(found, BASE, name) for name in ("best", "best_epoch", "last")]
+    assert kept == [[0.3], [0], [0.2]]
 
 
 def test_components_are_read_off_the_settings():

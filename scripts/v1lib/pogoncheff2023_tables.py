@@ -195,18 +195,17 @@ def accuracies_of_training(curves: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         ``VALUE_COLUMNS``; quantities ``BEFORE``, ``BEST``, ``LAST``, ``BEST_EPOCH`` (of equal ones
-        the latest, as the trainer keeps it) and ``N_EPOCHS``.
+        the latest, 0 if training made it worse: as the trainer keeps it) and ``N_EPOCHS``.
     """
     rows = []
     for run, curve in curves.groupby(_RUN, sort=False):
-        trained = curve[curve["epoch"] > 0]
-        best = trained[trained["value"] == trained["value"].max()].iloc[-1]
+        best = curve[curve["value"] == curve["value"].max()].iloc[-1]
         found = {
             BEFORE: curve.loc[curve["epoch"] == 0, "value"].mean(),
             BEST: best["value"],
-            LAST: trained["value"].iloc[-1],
+            LAST: curve["value"].iloc[-1],
             BEST_EPOCH: best["epoch"],
-            N_EPOCHS: trained["epoch"].iloc[-1],
+            N_EPOCHS: curve["epoch"].iloc[-1],
         }
         about = dict(zip(_RUN, run, strict=True))
         rows += [about | {"quantity": name, "value": float(value)} for name, value in found.items()]
