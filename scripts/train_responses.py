@@ -1,13 +1,14 @@
 """Train one model on a recording: a block of seeds, every session, by gradient descent."""
 
 import logging
+from pathlib import Path
 
 import torch
 
 from v1lib.block_files import BlockFiles, write_block
 from v1lib.data_sets import open_data_set
 from v1lib.device import choose_device
-from v1lib.files import sha256_of
+from v1lib.files import sha256_of, sha256_of_code
 from v1lib.penalties import penalties_of
 from v1lib.runs import environment_of, initial_model, plan_runs
 from v1lib.samples import samples_of
@@ -59,6 +60,7 @@ def main(
 
     identity = {"model": model, "seeds": seeds, "stacked": _stacked(compute, device)}
     identity |= {"penalties": chosen, "cores": [sha256_of(path) for path in cores]}
+    identity |= {"code": sha256_of_code(Path(__file__).parent)}
     resume = ResumeFile(checkpoint.with_suffix(".resume"), identity | environment)
     fit(
         runs,

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from v1lib.batches import Batches
 from v1lib.data_sets import open_data_set
 from v1lib.early_stopping import EarlyStopping, Schedule
 from v1lib.models import load_models
+from v1lib.training_state import ResumeFile
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
@@ -111,7 +113,7 @@ def test_without_any_progress_a_run_lasts_its_rounds():
         verdict = schedule.judge(len(rates), 0.5)
     assert len(rates) == 15
     falls = [epoch + 1 for epoch in range(1, 15) if rates[epoch] < rates[epoch - 1]]
-    assert falls == [7, 13]
+    assert falls == [8, 14]  # lowered at the end of epochs 7 and 13
 
 
 def test_streamed_data_give_the_same_networks(sets, tmp_path):
@@ -137,6 +139,16 @@ def test_stacked_networks_agree_with_those_trained_alone(sets, tmp_path, residen
     )
     assert {record["networks_in_stack"] for record in records} == {2}  # of one number of images
     assert_same(alone, together, rtol=1e-3, atol=1e-5)
+
+
+def test_runs_shorter_than_the_interval_are_saved_between_them(sets, tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(ResumeFile, "save", lambda self, state: saved.append(state))
+    ticks = count()  # each look at the clock is a second
+    monkeypatch.setattr("v1lib.training.time.monotonic", lambda: float(next(ticks)))
+    train(sets / "single", tmp_path, seeds=[0, 1, 2], seconds_between_saves=50)
+    finished = [sum(run["status"] == "ok" for run in state["runs"]) for state in saved]
+    assert finished and max(finished) >= 1
 
 
 def test_a_killed_training_ends_where_an_unbroken_one_does(sets, tmp_path):

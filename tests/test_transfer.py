@@ -103,6 +103,9 @@ def test_a_transferred_core_keeps_its_weights_and_adapts_its_statistics(sets, tm
     with pytest.raises(ValueError, match="no trained core of model on matched has"):
         wrong = choice | {"of": {"images": 30}}
         train(sets / "single", tmp_path / "no", target | {"core": wrong}, cores=files)
+    with pytest.raises(ValueError, match=r"core.same: 'replicates' is no value"):
+        wrong = choice | {"same": ["replicates"]}
+        train(sets / "single", tmp_path / "no", target | {"core": wrong}, cores=files)
     with pytest.raises(ValueError, match="does not fit"):
         wide = with_values(target, params__core__filters=6)
         train(sets / "single", tmp_path / "no", wide, cores=files)

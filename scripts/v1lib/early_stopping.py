@@ -122,7 +122,9 @@ class Schedule:
             self.plateau = Plateau(self.learning_rate, **self.stopping.plateau, tolerance=tolerance)
 
     def judge(self, step: int, value: float) -> Verdict:
-        """Take note of a value, smaller is better; NaN is not better, nor mostly is a tie."""
+        """Take note of a value, smaller is better. NaN is worse, and so is an equal value, unless
+        ``later_of_equal``; the learning rate follows trained networks only (step from 0).
+        """
         tolerance = self.stopping.tolerance if self.stopping else 0.0
         better = value < self.best_value - tolerance
         better |= self.later_of_equal and value == self.best_value
@@ -132,7 +134,7 @@ class Schedule:
             self.n_worse += 1
         if step in self.falls_at:
             self.learning_rate *= self.fall
-        if self.plateau:
+        if self.plateau and step >= 0:
             self.learning_rate = self.plateau.judge(value)
         if self.stopping is None or not self._stage_ends(step):
             return Verdict.BETTER if better else Verdict.WORSE

@@ -143,6 +143,13 @@ def sha256_of(path: Path | str) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def sha256_of_code(folder: Path) -> str:
+    """SHA-256 over the names and contents of all Python files below a folder."""
+    files = sorted(folder.rglob("*.py"))
+    listed = "".join(f"{file.relative_to(folder)} {sha256_of(file)}\n" for file in files)
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
 def write_csv(frame: pd.DataFrame, path: Path | str) -> None:
     """Write a table without its index; floats with eight digits, missing values empty."""
     with atomic(path) as part:

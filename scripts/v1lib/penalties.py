@@ -42,9 +42,14 @@ def with_penalty(params: dict, draw: dict, penalties: list[dict]) -> dict:
             several that fit the first counts.
 
     Raises:
-        ValueError: none was chosen for this draw.
+        ValueError: none was chosen for this draw, or an entry names what is not drawn.
     """
     for entry in penalties:
+        if unknown := sorted(set(entry) - {KEY} - set(draw)):
+            raise ValueError(
+                f"a penalty is given for {unknown[0]!r}, which this model does not draw; it draws "
+                f"{sorted(draw)}"
+            )
         if all(draw.get(name) == value for name, value in entry.items() if name != KEY):
             return params | {"penalties": params["penalties"] | {"readout": entry[KEY]}}
     raise ValueError(

@@ -8,6 +8,7 @@ Both draw the same batches; without dropout they agree up to rounding.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -55,6 +56,13 @@ def fit(
     for run, state in zip(runs, saved["runs"], strict=True):
         run.restore(state)
     stack_state = saved["stack"]
+    clock = _Clock(seconds_between_saves)
+
+    def save(trainer: Trainer | None = None) -> None:
+        if clock.is_due():
+            stack = trainer.state() if trainer else None
+            resume.save({"runs": [run.state() for run in runs], "stack": stack})
+
     for number, group in enumerate(groups, start=1):
         if not any(run.is_running for run in group):
             continue
@@ -63,10 +71,23 @@ def fit(
         if stack_state is not None:
             trainer.restore(stack_state)
             stack_state = None
-        trainer.train(
-            lambda state: resume.save({"runs": [run.state() for run in runs], "stack": state}),
-            seconds_between_saves,
-        )
+        trainer.train(partial(save, trainer))
+        save()
+
+
+class _Clock:
+    """Says when it is time, at most every so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.last = time.monotonic()
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        if now - self.last <= self.seconds:
+            return False
+        self.last = now
+        return True
 
 
 def _groups(runs: list[Run]) -> list[list[Run]]:
@@ -117,22 +138,19 @@ class Trainer:
         self.n_done = self.n_evaluated = 0
         self.seconds = {"training": 0.0, "evaluation": 0.0}
 
-    def train(self, save: Callable[[dict], None], seconds_between_saves: float) -> None:
-        """Run to the end, reporting progress and saving the state now and then."""
-        last_save = last_report = time.monotonic()
+    def train(self, save: Callable[[], None]) -> None:
+        """Run to the end, reporting progress; ``save`` is called where a resumed job may go on."""
+        report = _Clock(SECONDS_BETWEEN_REPORTS)
         for step in self.evaluation_steps[self.n_evaluated :]:
             if not self.runs:
                 break
             if n_steps := step + 1 - self.n_done:
                 self._advance(n_steps)
             self._evaluate(step)
-            now = time.monotonic()
-            if now - last_report > SECONDS_BETWEEN_REPORTS:
-                last_report = now
+            if report.is_due():
                 self._report()
-            if self.runs and now - last_save > seconds_between_saves:
-                last_save = now
-                save(self.state())
+            if self.runs:
+                save()
         self._finish()
 
     def state(self) -> dict:

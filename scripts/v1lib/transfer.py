@@ -48,7 +48,11 @@ def start_from_cores(
     for network, plan in zip(networks, plans, strict=True):
         wanted = dict(choice.get("of", {}))
         own = plan.draw | {"seed": plan.seed}
-        wanted |= {name: own.get(name) for name in choice.get("same", [])}
+        if unknown := sorted(set(choice.get("same", [])) - set(own)):
+            raise ValueError(
+                f"core.same: {unknown[0]!r} is no value of this model's draw; it has {sorted(own)}"
+            )
+        wanted |= {name: own[name] for name in choice.get("same", [])}
         member = _best(candidates, wanted, choice)
         _fill(network, member, choice)
         log.info("%s starts from the core of seed %d of %s", plan.name, member["seed"], choice)
@@ -64,16 +68,21 @@ def _best(candidates: list[dict], wanted: Mapping, choice: Mapping) -> dict:
         member
         for member in candidates
         if all(_told(member).get(name) == value for name, value in wanted.items())
+        and _score(member) is not None
     ]
     if not fitting:
         raise ValueError(
-            f"no trained core of {choice['model']} on {choice['dataset']} has {wanted}; its draws "
-            f"are {[_told(member) for member in candidates]}"
+            f"no trained core of {choice['model']} on {choice['dataset']} has {wanted} and a score "
+            f"by which it was selected ({', '.join(SCORES)}); its draws are "
+            f"{[_told(member) for member in candidates]}"
         )
-    return max(
-        fitting,
-        key=lambda member: max(member["record"][s] for s in SCORES if s in member["record"]),
-    )
+    return max(fitting, key=_score)
+
+
+def _score(member: dict) -> float | None:
+    """What selected the weights of a network, larger is better."""
+    found = [member["record"][score] for score in SCORES if score in member["record"]]
+    return found[0] if found else None
 
 
 def _told(member: dict) -> dict:
