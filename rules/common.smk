@@ -195,17 +195,20 @@ def run_is_available(run):
 
 
 def say_what_is_left_out():
+    """One line for each source that may not be used, with all that needs it."""
+    needing = {}
     for paper, entry in config["papers"].items():
-        if reason := reason_to_leave_out(source_of(entry["dataset"])):
-            logger.info(f"left out: everything of {paper}, because {reason}")
-        for name, run in entry["runs"].items():
-            if not (reason or run_is_available(run)):
-                because = reason_to_leave_out(source_of(run["dataset"]))
-                logger.info(f"left out: {name} of {paper}, because {because}")
+        if reason_to_leave_out(source_of(entry["dataset"])):
+            needing.setdefault(source_of(entry["dataset"]), []).append(f"everything of {paper}")
+        else:
+            for name, run in entry["runs"].items():
+                needing.setdefault(source_of(run["dataset"]), []).append(f"{paper}.runs.{name}")
     for model in config["models"]:
         for source in sources_of_model(model):
-            if reason := reason_to_leave_out(source):
-                logger.info(f"left out: {model}, because {reason}")
+            needing.setdefault(source, []).append(model)
+    for source, names in needing.items():
+        if reason := reason_to_leave_out(source):
+            logger.info(f"left out: {', '.join(names)}, because {reason}")
 
 
 # Papers whose recordings may be used: the others are left out of what is made unasked.

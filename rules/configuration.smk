@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from copy import deepcopy
+from math import prod
 from pathlib import Path
 
 import jsonschema
@@ -12,6 +13,10 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 BASE = Path(workflow.basedir)
+CURVES = (
+    *("fig3", "fig4", "fig5", "ablation", "readout_positions"),
+    *("single", "composites", "adversarial", "finetuned"),
+)
 
 
 def whole_entry(section, name, entries, chain=()):
@@ -55,6 +60,33 @@ def mistakes_in_models(models):
             yield f"{where}.params.{key}: missing; {entry['build']} needs it"
 
 
+def points_of_grid(model):
+    """Combinations of a grid of experiments; 1 without."""
+    axes = model.get("search", {}).get("grid", [])
+    return prod(len(axis["values"]) for axis in axes)
+
+
+def leaves(place, entry):
+    """Places and values at the ends of nested sections."""
+    if not isinstance(entry, dict):
+        yield place, entry
+        return
+    for key, value in entry.items():
+        yield from leaves(f"{place}.{key}", value)
+
+
+def mistakes_in_curves(paper, entry, settings):
+    """Sections that name models by label: figures, and groups of networks."""
+    for section in CURVES:
+        for place, model in leaves(f"papers.{paper}.{section}", entry.get(section, {})):
+            if model not in settings["models"]:
+                yield f"{place}: {model!r} is no model"
+    for name, variant in entry.get("variants", {}).items():
+        for key in ("scan", "matched"):
+            if variant[key] not in settings["datasets"]:
+                yield f"papers.{paper}.variants.{name}.{key}: {variant[key]!r} is no data set"
+
+
 def mistakes_in_references(settings):
     for name, dataset in settings["datasets"].items():
         if dataset["source"] not in settings["sources"]:
@@ -81,10 +113,14 @@ def mistakes_in_references(settings):
                 size = seeds_per_job(settings, model)
                 if run["seeds"] % size:
                     yield f"{where}.seeds: {run['seeds']} is no multiple of compute.seeds_per_job of {model} ({size})"
+                n_points = points_of_grid(settings["models"].get(model, {}))
+                if run["seeds"] % n_points:
+                    yield f"{where}.seeds: {run['seeds']} is no multiple of the {n_points} points of the grid of {model}"
         counted = entry.get("readout_parameters", {"readouts": {}})
         for key, model in [("model", counted.get("model")), *counted["readouts"].items()]:
             if isinstance(model, str) and model not in settings["models"]:
                 yield f"papers.{paper}.readout_parameters: {key}: {model!r} is no model"
+        yield from mistakes_in_curves(paper, entry, settings)
         trained = {model for run in entry["runs"].values() for model in run["models"]}
         planted = {
             model
