@@ -19,7 +19,8 @@ def feeds_of(runs: Sequence[Run], device: torch.device, *, resident_bytes: float
         resident_bytes: what may be kept on the device.
     """
     first = runs[0]
-    resident = sum(samples.n_bytes for samples in first.samples) <= resident_bytes
+    needed = sum(_bytes_on_device(runs, part) for part in range(len(first.samples)))
+    resident = needed <= resident_bytes
     if isinstance(first.samples[0], LabelledSamples):
         settings = {
             "augmentation": first.protocol.augmentation,
@@ -32,3 +33,14 @@ def feeds_of(runs: Sequence[Run], device: torch.device, *, resident_bytes: float
         kind(samples, [run.plan.parts[part].neuron_index for run in runs], device)
         for part, samples in enumerate(first.samples)
     ]
+
+
+def _bytes_on_device(runs: Sequence[Run], part: int) -> int:
+    """What a part takes; members that learn other neurons have responses of their own."""
+    samples = runs[0].samples[part]
+    if isinstance(samples, LabelledSamples):
+        return samples.n_bytes
+    neurons = [run.plan.parts[part].neuron_index for run in runs]
+    n_copies = len(runs) if len({own.tobytes() for own in neurons}) > 1 else 1
+    per_neuron = samples.responses.nbytes // samples.responses.shape[1]
+    return samples.stimuli.nbytes + n_copies * max(map(len, neurons)) * per_neuron

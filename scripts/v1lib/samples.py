@@ -27,11 +27,6 @@ class Samples:
     responses: np.ndarray
     n_listed: int
 
-    @property
-    def n_bytes(self) -> int:
-        """Memory that they take if they are read whole."""
-        return self.stimuli.nbytes + self.responses.nbytes
-
 
 @dataclass(frozen=True)
 class LabelledSamples:
