@@ -10,6 +10,9 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 TORCH_INDEX ?=
 # More options for snakemake or pytest, for instance OPTIONS=--dry-run or OPTIONS="-k metrics".
 OPTIONS ?=
+# Snakemake 9.27 looks at all jobs each time this span ends, once for every job so far; but it also
+# waits that long at the end, so it is for many short jobs.
+CALM = --max-jobs-per-timespan 1000/5s
 
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH" python
 INSTALLED = .venv/requirements.installed
@@ -25,7 +28,7 @@ help:
 	@echo "make clean                    remove what the demo and the tools left"
 
 demo: $(INSTALLED)
-	$(IN_VENV) -m snakemake --cores $(CORES) --directory demo --configfile demo/config.yaml $(OPTIONS)
+	$(IN_VENV) -m snakemake --cores $(CORES) --directory demo --configfile demo/config.yaml $(CALM) $(OPTIONS)
 	@echo "Figures and tables of simulated recordings:"
 	@ls -d demo/results/*/*.png demo/results/*/*/*.png demo/results/*/*.md 2>/dev/null || true
 
