@@ -39,7 +39,7 @@ def test_wrong_keys_and_values_are_listed_together(project):
     assert "The configuration has 5 mistake(s)" in text
     assert "top level: Additional properties are not allowed ('mirors' was unexpected)" in text
     assert "models.kindel2019_cnn.training.learning_rate: -1 is less than or equal" in text
-    assert "('bach_size' was unexpected); allowed are adversary, alphas, augmentation, batch" in text
+    assert "('bach_size' was unexpected); allowed are adversary, alphas, augm" in text
     assert "write a point and a sign as in 1.0e+5" in text
     assert "compute.device: 'gpu' is not one of ['auto', 'cuda', 'cpu']" in text
 
