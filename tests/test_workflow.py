@@ -17,9 +17,6 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 RESULTS = "results/kindel2019"
 LURZ = "results/lurz2021"
-POGONCHEFF = "results/pogoncheff2023"
-# Of numbers of parameters and settings, and of published distributions: no simulated data enter.
-FACTS = tuple(f"pogoncheff2023.{item}." for item in ("parameters", "training", "ceiling"))
 LN = "results/kindel2019_simulated/kindel2019_ln"
 
 
@@ -66,11 +63,7 @@ def test_every_figure_has_its_picture_its_page_and_its_numbers(finished):
     curves = {"fig3_direct", "fig4_transfer", "fig5_animals", "fig5_direct_variants"}
     assert {figure.parent.name for figure in lurz} >= curves | {"readout_positions"}
     assert {figure.stem for figure in lurz} >= {"ablation", "fig1_collections"}
-    pogoncheff = sorted((finished.run / POGONCHEFF).glob("*.png"))
-    of_scores = {"p1_properties", "p4_alignment", "p4_severities", "p7_training"}
-    learned = {"p5_components", "p6_activating_images"}
-    assert {figure.stem for figure in pogoncheff} >= of_scores | learned
-    figures += burg + lurz + pogoncheff
+    figures += burg + lurz
     for figure in figures:
         assert figure.read_bytes().startswith(b"\x89PNG")
         assert figure.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
@@ -85,11 +78,7 @@ def test_every_row_about_simulated_data_says_so(finished):
         with path.open() as table:
             rows = csv.DictReader(table)
             if "source_kind" in rows.fieldnames:
-                kinds |= {
-                    row["source_kind"]
-                    for row in rows
-                    if row.get("ours") != "" and not row.get("id", "").startswith(FACTS)
-                }
+                kinds |= {row["source_kind"] for row in rows if row.get("ours") != ""}
     assert kinds == {"simulated"}
 
 
