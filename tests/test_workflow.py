@@ -158,8 +158,9 @@ def test_the_report_holds_every_figure_with_its_caption(finished):
     with zipfile.ZipFile(finished.run / "report.zip") as report:
         names = {Path(name).name for name in report.namelist()}
     (finished.run / "report.zip").unlink()
-    captions = (finished.root / "report").glob("*.rst")
-    items = {re.sub(r"^[a-z]+\d{4}_", "", path.stem) for path in captions}
+    captions = {path.stem for path in (finished.root / "report").glob("*.rst")}
+    captions = {name for name in captions if not name.startswith("pogoncheff2023_")}  # see TINY
+    items = {re.sub(r"^[a-z]+\d{4}_", "", name) for name in captions}
     items -= {"workflow", "k1_training", "k2_pearson_bars", "f7_pools"}
     items -= {path.parent.name for path in (finished.run / LURZ).glob("*/animals.png")}
     items |= {"f7_pool3", "f7c_pool5", "f7d_pool7"}  # one caption for three sizes
