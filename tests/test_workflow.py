@@ -122,7 +122,7 @@ def test_more_seeds_train_only_the_new_ones(finished):
 @pytest.mark.parametrize(
     ("module", "reruns", "keeps"),
     [
-        ("metrics", {"score", "kindel2019_kt2_overall"}, {"train_responses", "predict"}),
+        ("metrics", {"score", "kindel2019_kt2_overall"}, {"fit_regression"}),
         ("plotting", {"kindel2019_k4_population"}, {"train_responses", "predict", "score"}),
         ("training", {"train_responses"}, {"fit_regression", "preprocess_kindel2019"}),
         ("models/kindel2019_regression", {"fit_regression", "score"}, {"train_responses"}),

@@ -69,7 +69,8 @@ def save_checkpoint(
         groups = data.together[plan.session]
         member = asdict(plan) | {"state_dict": result.state_dict, "status": result.status}
         member["parts"] = [_part(*pair) for pair in zip(plan.parts, groups, strict=True)]
-        member["record"] = result.record
+        # Not all of the record: the same training gives the same bytes, whatever time it took.
+        member["record"] = {k: v for k, v in result.record.items() if k.startswith("best_")}
         members.append(member)
     content = {
         "dataset": data.name,
