@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from v1lib.core_weights import load_core, to_published
+from published_cores import to_published
+from v1lib.core_weights import load_core
 from v1lib.cores import ConvolutionalCore, CoreSettings
 
 CORE = {"filters": 64, "layers": 4, "input_kernel": 15, "hidden_kernel": 13, "momentum": 0.9}
@@ -76,8 +77,10 @@ def test_files_that_hold_no_such_core_are_refused(tmp_path):
     load_core(core, path)
     with pytest.raises(ValueError, match=r"layers.* has shape .*, expected"):
         load_core(core_of(SMALL | {"hidden_kernel": 5}), path)
-    with pytest.raises(ValueError, match=r"layers\.2.* has shape nothing"):
+    with pytest.raises(ValueError, match=r"layers\.2.* is missing, expected shape"):
         load_core(core_of(SMALL | {"layers": 3}), path)
+    with pytest.raises(ValueError, match=r"layers\.1.* is a weight that this core does not have"):
+        load_core(core_of(SMALL | {"layers": 1}), path)
     torch.save(stored | {"core.features.layer0.skip.weight": torch.ones(1)}, path)
     with pytest.raises(ValueError, match=r"skip\.weight' belongs to no core"):
         load_core(core, path)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from v1lib.core_weights import load_core, to_published
+from published_cores import to_published
+from v1lib.core_weights import load_core
 from v1lib.losses import poisson_sum, scale_of_batch
 from v1lib.models import build_model
 from v1lib.optimisers import CorrectedAdam

@@ -5,10 +5,11 @@ the first max pooling (models/alexnet/region_layer_map of Brain-Score vision).
 """
 
 from pathlib import Path
-from pickle import UnpicklingError  # noqa: TID251 - only the error
 
 import torch
 from torch import Tensor, nn
+
+from v1lib.weight_files import read_weights, require_shapes
 
 FILE = "alexnet-owt-7be5be79.pth"  # torchvision's weights
 SIZE_PX = 224
@@ -49,22 +50,9 @@ def alexnet(weights: Path, layer: str) -> AlexNet:
             weight at fault.
     """
     network = AlexNet(layer)
-    if not weights.is_file():
-        raise FileNotFoundError(f"{weights}: no such file; download torchvision's weights {FILE}")
-    try:
-        stored = torch.load(weights, weights_only=True, map_location="cpu")
-    except (RuntimeError, UnpicklingError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(f"{weights}: not a readable weight file ({error})") from error
-    if not isinstance(stored, dict):
-        raise ValueError(f"{weights}: holds a {type(stored).__name__}, expected a dictionary")
-    needed = network.state_dict()
-    for name, tensor in needed.items():
-        shape = tuple(getattr(stored.get(name), "shape", ()))
-        if shape != tensor.shape:
-            raise ValueError(
-                f"{weights}: {name} has shape {shape}, expected {tuple(tensor.shape)}; this is not "
-                f"torchvision's weight file {FILE}"
-            )
+    file = f"the weight file {FILE} of torchvision"
+    stored, needed = read_weights(weights, what=file), network.state_dict()
+    require_shapes(needed, stored, where=str(weights), otherwise=f"this is not {file}")
     network.load_state_dict({name: stored[name] for name in needed})
     return network.eval().requires_grad_(False)
 

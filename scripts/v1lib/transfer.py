@@ -13,6 +13,7 @@ from torch import nn
 
 from v1lib.core_weights import load_core
 from v1lib.runs import RunPlan
+from v1lib.weight_files import require_shapes
 
 log = logging.getLogger(__name__)
 
@@ -92,12 +93,9 @@ def _told(member: dict) -> dict:
 def _fill(network: nn.Module, member: dict, choice: Mapping) -> None:
     needed = {name: value for name, value in network.state_dict().items() if network.is_core(name)}
     given = {name: v for name, v in member["state_dict"].items() if network.is_core(name)}
-    for name in sorted(needed.keys() | given.keys()):
-        shapes = [tuple(state[name].shape) if name in state else None for state in (needed, given)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"the core of {choice['model']} on {choice['dataset']} does not fit: {name} has "
-                f"shape {shapes[1]}, expected {shapes[0]}; settings of the core must be those it "
-                "was trained with"
-            )
+    where = f"the core of {choice['model']} on {choice['dataset']} does not fit"
+    otherwise = "settings of the core must be those it was trained with"
+    if more := sorted(set(given) - set(needed)):
+        raise ValueError(f"{where}: it has {more[0]}, which is not needed here; {otherwise}")
+    require_shapes(needed, given, where=where, otherwise=otherwise)
     network.load_state_dict(given, strict=False)

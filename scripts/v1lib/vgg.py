@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from pickle import UnpicklingError  # noqa: TID251 - only the error
 
 import torch
 from torch import Tensor, nn
+
+from v1lib.weight_files import read_weights, require_shapes
 
 # Channels of the convolutions, block by block: configurations D and E of the article.
 BLOCKS = {
@@ -184,25 +185,9 @@ def load_weights(network: Vgg, path: Path) -> Vgg:
         ValueError: the file is no dictionary of tensors, or lacks a weight of the right shape; the
             message names file and weight.
     """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such file; download torchvision's weights {FILES[network.name]}"
-        )
-    try:
-        stored = torch.load(path, weights_only=True, map_location="cpu")
-    except (RuntimeError, UnpicklingError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(f"{path}: not a readable weight file ({error})") from error
-    if not isinstance(stored, dict):
-        raise ValueError(f"{path}: holds a {type(stored).__name__}, expected a dictionary")
-    needed = network.state_dict()
-    for name, tensor in needed.items():
-        shape = tuple(getattr(stored.get(name), "shape", ()))
-        if shape != tensor.shape:
-            found = f"has shape {shape}" if name in stored else "is missing"
-            raise ValueError(
-                f"{path}: {name} {found}, expected shape {tuple(tensor.shape)}; this is not the "
-                f"weight file {FILES[network.name]} of torchvision"
-            )
+    file = f"the weight file {FILES[network.name]} of torchvision"
+    stored, needed = read_weights(path, what=file), network.state_dict()
+    require_shapes(needed, stored, where=str(path), otherwise=f"this is not {file}")
     network.load_state_dict({name: stored[name] for name in needed})
     return network
 
