@@ -12,7 +12,6 @@ from drawn_texts import texts_outside, texts_overlapping
 from v1lib import plotting
 from v1lib.component_tables import COMPONENT_COLUMNS, FULL_WIDTH
 from v1lib.files import read_csv, write_csv, write_npz
-from v1lib.pogoncheff2023_drawing import is_marked_with_profile
 from v1lib.steps import parser_of
 
 PROFILE = "simulated objects, small networks"
@@ -120,7 +119,7 @@ def test_a_figure_says_what_its_data_are(drawn, case, name):
     assert 0.005 < (image[..., :3].min(axis=2) < 0.9).mean() < 0.95
     assert outputs["pdf"].read_bytes().startswith(b"%PDF")
     assert plotting.is_marked_simulated(page) == (kind == "simulated")
-    assert is_marked_with_profile(page)
+    assert any(text.get_text().startswith("PROFILE:") for text in page.texts)
     assert set(table["profile"]) == {PROFILE} and set(table["source_kind"]) == {kind}
     assert list(dict.fromkeys(table["label"])) == labels or name == "p5_components"
     assert set(table["label"]) == set(labels)

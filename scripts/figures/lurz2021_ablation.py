@@ -5,23 +5,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from v1lib import plotting
-from v1lib.files import write_csv
 from v1lib.lurz2021_curves import curves, read_scored_runs, reduced
 from v1lib.lurz2021_drawing import (
-    draw_line,
-    draw_published,
-    drawn_rows,
+    comparable_points,
+    draw_curves,
     handle,
     image_axis,
-    lines_of,
     looks_of,
     mark_proxy,
-    may_be_compared,
     other_handles,
+    save_curves,
     score_axis,
 )
-from v1lib.lurz2021_published import points_beside
-from v1lib.score_files import source_kind_of
 from v1lib.steps import Input, Inputs, Output
 
 
@@ -47,9 +42,7 @@ def main(
     runs = read_scored_runs(populations, score)
     runs = runs[runs["neurons"] == runs.groupby("model")["neurons"].transform("max")]
     found = curves(runs, dict(models), seed=bootstrap_seed)
-    kind = source_kind_of(found)
-    points = points_beside(published, "ablation", found)
-    points = points if may_be_compared(kind, proxy) else points.iloc[:0]
+    points = comparable_points(published, "ablation", found, proxy)
     dots = at_largest(runs, dict(models))
     several = found["total_images"].min() < found["total_images"].max()
     with plotting.style():
@@ -61,9 +54,8 @@ def main(
         _draw_largest(axes[-1], found, dots)
         axes[-1].set_ylabel("" if several else score.replace("_", " ") + " (test images)")
         _legend(page, found if several else found.iloc[:0], missing, with_published=len(points) > 0)
-    plotting.save_figure(page, figure, pdf, kind)
     rows = pd.concat([found.assign(panel="a and b" if several else "b"), dots.assign(panel="b")])
-    write_csv(drawn_rows(rows, points, missing, kind), table)
+    save_curves(page, rows, points, missing, figure=figure, pdf=pdf, table=table)
 
 
 def at_largest(runs: pd.DataFrame, models: dict) -> pd.DataFrame:
@@ -82,9 +74,7 @@ def at_largest(runs: pd.DataFrame, models: dict) -> pd.DataFrame:
 
 
 def _draw_curves(ax: Axes, found: pd.DataFrame, points: pd.DataFrame, score: str) -> None:
-    for rows, look in lines_of(found):
-        draw_line(ax, rows, look)
-    draw_published(ax, points)
+    draw_curves(ax, found, points)
     image_axis(ax, found, apart=0.12, per_scan="training images per scan")
     score_axis(ax, found[["mean", "low", "high"]], lowest=0.0, score=score)
 

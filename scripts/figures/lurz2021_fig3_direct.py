@@ -5,25 +5,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from v1lib import plotting
-from v1lib.files import write_csv
 from v1lib.lurz2021_curves import curves, read_scored_runs
 from v1lib.lurz2021_drawing import (
     CurveLook,
-    draw_line,
-    draw_published,
-    drawn_rows,
+    comparable_points,
+    draw_curves,
     handle,
     image_axis,
-    lines_of,
     looks_of,
     mark_proxy,
-    may_be_compared,
     other_handles,
+    save_curves,
     score_axis,
     style_of_neurons,
 )
-from v1lib.lurz2021_published import points_beside
-from v1lib.score_files import source_kind_of
 from v1lib.steps import Input, Inputs, Output
 
 
@@ -48,21 +43,16 @@ def main(
     data of the paper's own collection only.
     """
     found = curves(read_scored_runs(populations, score), dict(models), seed=bootstrap_seed)
-    kind = source_kind_of(found)
-    points = points_beside(published, "fig3", found)
-    points = points if may_be_compared(kind, proxy) else points.iloc[:0]
+    points = comparable_points(published, "fig3", found, proxy)
     with plotting.style():
         page = plotting.new_figure(12.6, 8.4)
         mark_proxy(page, proxy)
         (ax,) = plotting.panels(page, 1, 1)
-        for rows, look in lines_of(found, by_neurons=True):
-            draw_line(ax, rows, look)
-        draw_published(ax, points, by_neurons=True)
+        draw_curves(ax, found, points, by_neurons=True)
         score_axis(ax, found[["mean", "low", "high"]], lowest=0.0, score=score)
         image_axis(ax, found, apart=0.12, per_scan="training images per scan")
         _legend(page, found, missing, with_published=len(points) > 0)
-    plotting.save_figure(page, figure, pdf, kind)
-    write_csv(drawn_rows(found, points, missing, kind), table)
+    save_curves(page, found, points, missing, figure=figure, pdf=pdf, table=table)
 
 
 def _legend(page: Figure, found: pd.DataFrame, missing: dict, *, with_published: bool) -> None:

@@ -4,23 +4,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from v1lib import plotting
-from v1lib.files import write_csv
 from v1lib.lurz2021_drawing import (
-    draw_line,
-    draw_published,
-    drawn_rows,
+    comparable_points,
+    draw_curves,
     handle,
     image_axis,
-    lines_of,
     looks_of,
     mark_proxy,
-    may_be_compared,
     other_handles,
+    save_curves,
     score_axis,
 )
-from v1lib.lurz2021_published import points_beside
 from v1lib.lurz2021_transfer import CONDITIONS, PANELS, transfer_curves, transfer_runs
-from v1lib.score_files import source_kind_of
 from v1lib.steps import Input, Inputs, Output
 
 _PUBLISHED_AS = {"factorised": "fig4a", "gaussian": "fig4b"}
@@ -48,36 +43,32 @@ def main(
     """
     runs = transfer_runs(populations, records, score)
     found = transfer_curves(runs, models, seed=bootstrap_seed)
-    kind = source_kind_of(found)
-    points = _points(published, found, drawn=may_be_compared(kind, proxy))
+    points = _points(published, found, proxy)
     with plotting.style():
         page = plotting.new_figure(plotting.WIDE_CM, 8.6)
         mark_proxy(page, proxy)
         axes = plotting.panels(page, 1, 2, share_y=True)
         for ax, panel in zip(axes, PANELS, strict=True):
             of_panel = found[found["panel"] == panel]
-            for rows, look in lines_of(of_panel):
-                draw_line(ax, rows, look)
-            draw_published(ax, points[points["panel"] == panel])
+            draw_curves(ax, of_panel, points[points["panel"] == panel])
             image_axis(ax, found, apart=0.12, per_scan="training images per scan")
             ax.set_title(f"{panel.capitalize()} readout", pad=14)
         score_axis(axes[0], found[["mean", "low", "high"]], lowest=0.0, score=score)
         axes[1].grid(axis="y", color="#e6e6e6", linewidth=0.5)
         axes[1].set_axisbelow(True)
         _legend(page, found, missing, with_published=len(points) > 0)
-    plotting.save_figure(page, figure, pdf, kind)
-    write_csv(drawn_rows(found, points, missing, kind), table)
+    save_curves(page, found, points, missing, figure=figure, pdf=pdf, table=table)
 
 
-def _points(published: Input, found: pd.DataFrame, *, drawn: bool) -> pd.DataFrame:
+def _points(published: Input, found: pd.DataFrame, proxy: list) -> pd.DataFrame:
     """Published points of both panels, with the labels of ours."""
     tables = []
     for panel, name in _PUBLISHED_AS.items():
         of_panel = found[found["panel"] == panel].assign(label=lambda rows: rows["condition"])
-        tables.append(points_beside(published, name, of_panel).assign(panel=panel))
+        points = comparable_points(published, name, of_panel, proxy)
+        tables.append(points.assign(panel=panel))
     points = pd.concat(tables, ignore_index=True)
-    points["label"] = points["label"].map(CONDITIONS)
-    return points if drawn else points.iloc[:0]
+    return points.assign(label=points["label"].map(CONDITIONS))
 
 
 def _legend(page: Figure, found: pd.DataFrame, missing: dict, *, with_published: bool) -> None:

@@ -4,22 +4,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from v1lib import plotting
-from v1lib.files import write_csv
 from v1lib.lurz2021_curves import curves, read_scored_runs
 from v1lib.lurz2021_drawing import (
-    draw_line,
-    draw_published,
-    drawn_rows,
+    comparable_points,
+    draw_curves,
     handle,
     image_axis,
-    lines_of,
     looks_of,
-    may_be_compared,
     other_handles,
+    save_curves,
     score_axis,
 )
-from v1lib.lurz2021_published import points_beside
-from v1lib.score_files import source_kind_of
 from v1lib.steps import Input, Inputs, Output
 
 
@@ -44,20 +39,15 @@ def main(
     """
     runs = read_scored_runs(populations, score)
     found = curves(runs, dict(models), seed=bootstrap_seed, unreduced=unreduced)
-    kind = source_kind_of(found)
-    points = points_beside(published, "fig5", found)
-    points = points if may_be_compared(kind, []) else points.iloc[:0]
+    points = comparable_points(published, "fig5", found, [])
     with plotting.style():
         page = plotting.new_figure(13.4, 8.8)
         (ax,) = plotting.panels(page, 1, 1)
-        for rows, look in lines_of(found):
-            draw_line(ax, rows, look)
-        draw_published(ax, points)
+        draw_curves(ax, found, points)
         score_axis(ax, found[["mean", "low", "high"]], lowest=-0.1, score=score)
         image_axis(ax, found, apart=0.085)
         _legend(page, found, missing, with_published=len(points) > 0)
-    plotting.save_figure(page, figure, pdf, kind)
-    write_csv(drawn_rows(found, points, missing, kind), table)
+    save_curves(page, found, points, missing, figure=figure, pdf=pdf, table=table)
 
 
 def _legend(page: Figure, found: pd.DataFrame, missing: dict, *, with_published: bool) -> None:

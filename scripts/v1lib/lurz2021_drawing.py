@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from v1lib import plotting
-from v1lib.lurz2021_published import slug
+from v1lib.files import write_csv
+from v1lib.lurz2021_published import points_beside, slug
+from v1lib.score_files import source_kind_of
 
 BROWN, MAGENTA, AMBER, NAVY = "#8c564b", "#c2188b", "#d9a400", "#00305e"
 OURS, PUBLISHED, MISSING = "ours", "published", "not drawn"
@@ -90,6 +93,20 @@ def lines_of(
     for (label, neurons), rows in curves.groupby(["label", "neurons"], sort=False):
         look = looks[label]
         yield rows, CurveLook(look.colour, *styles[neurons]) if by_neurons else look
+
+
+def draw_curves(
+    ax: Axes, curves: pd.DataFrame, points: pd.DataFrame, *, by_neurons: bool = False
+) -> None:
+    """All lines of a panel, and its published points.
+
+    Args:
+        curves, by_neurons: as in ``lines_of``.
+        points: as in ``draw_published``.
+    """
+    for rows, look in lines_of(curves, by_neurons=by_neurons):
+        draw_line(ax, rows, look)
+    draw_published(ax, points, by_neurons=by_neurons)
 
 
 def draw_line(ax: Axes, rows: pd.DataFrame, look: CurveLook) -> None:
@@ -230,9 +247,20 @@ def mark_proxy(page: Figure, proxy: Sequence[str]) -> None:
         plotting.mark_face(page, f"PROXY: {text}", colour=plotting.BLUE, gid=_PROXY_ID)
 
 
-def is_marked_proxy(page: Figure) -> bool:
-    """Whether the figure says on its face that its data are a proxy."""
-    return any(text.get_gid() == _PROXY_ID for text in page.texts)
+def save_curves(
+    page: Figure,
+    curves: pd.DataFrame,
+    points: pd.DataFrame,
+    missing: Mapping[str, str],
+    *,
+    figure: Path,
+    pdf: Path,
+    table: Path,
+) -> None:
+    """Save a figure of curves and its table; arguments as in ``drawn_rows``."""
+    kind = source_kind_of(curves)
+    plotting.save_figure(page, figure, pdf, kind)
+    write_csv(drawn_rows(curves, points, missing, kind), table)
 
 
 def drawn_rows(
@@ -259,6 +287,18 @@ def drawn_rows(
     return table.reindex(columns=list(DRAWN_COLUMNS))
 
 
-def may_be_compared(kind: str, proxy: Sequence[str]) -> bool:
-    """Whether published points may stand beside ours: real data, and the paper's own collection."""
-    return kind == "real" and not proxy
+def comparable_points(
+    published: Path, figure: str, curves: pd.DataFrame, proxy: Sequence[str]
+) -> pd.DataFrame:
+    """Published points that may stand beside curves: real data of the paper's own collection only.
+
+    Args:
+        published, figure: as in ``lurz2021_published.points_beside``.
+        curves: drawn curves with the columns ``label``, ``neurons`` and ``source_kind``.
+        proxy: what the data stand in the place of; nothing for the paper's own collection.
+
+    Returns:
+        Points as of ``points_beside``, none if they may not be compared.
+    """
+    points = points_beside(published, figure, curves)
+    return points if source_kind_of(curves) == "real" and not proxy else points.iloc[:0]

@@ -124,8 +124,3 @@ def _line(look: NetworkLook, size: float) -> dict[str, object]:
 def mark_profile(page: Figure, profile: str) -> None:
     """Say on the face of a figure what the networks are and what they learned from."""
     plotting.mark_face(page, f"PROFILE: {profile}", colour=plotting.GREY, gid=_PROFILE_ID)
-
-
-def is_marked_with_profile(page: Figure) -> bool:
-    """Whether the figure names the profile on its face."""
-    return any(text.get_gid() == _PROFILE_ID for text in page.texts)
