@@ -430,9 +430,14 @@ def images_to_corrupt(wildcards):
     return f"data/processed/{clean}"
 
 
-def source_kind_of(wildcards):
-    kind = config["sources"][source_of(wildcards.dataset)]["kind"]
+def kind_of_dataset(name):
+    """real or simulated, as all that derives from the data set is called."""
+    kind = config["sources"][source_of(name)]["kind"]
     return "simulated" if kind == "simulated" else "real"
+
+
+def source_kind_of(wildcards):
+    return kind_of_dataset(wildcards.dataset)
 
 
 # ---- experiments ------------------------------------------------------------------------------

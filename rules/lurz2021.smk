@@ -32,7 +32,7 @@ rule lurz2021_fig1_collections:
             [[label, lurz_scans(dataset)] for label, dataset in lurz["collections"].items()]
         ),
         evaluation=as_json(lurz_scans(lurz["recovery_dataset"])),
-        source_kind=lurz_kind(lurz["recovery_dataset"]),
+        source_kind=kind_of_dataset(lurz["recovery_dataset"]),
     shell:
         command("figures.lurz2021_fig1_collections")
 

@@ -40,14 +40,9 @@ def lurz_dataset(section, variant):
     return lurz["variants"][variant][LURZ_PLACES.get(section, "matched")]
 
 
-def lurz_kind(dataset):
-    kind = config["sources"][source_of(dataset)]["kind"]
-    return "simulated" if kind == "simulated" else "real"
-
-
 # The variant that is set beside the published values: real data, where there are some.
 lurz_compared = next(
-    (name for name in lurz_variants if lurz_kind(lurz["variants"][name]["scan"]) == "real"),
+    (name for name in lurz_variants if kind_of_dataset(lurz["variants"][name]["scan"]) == "real"),
     lurz_first,
 )
 
@@ -175,7 +170,7 @@ def lurz_evaluation(variant):
     return {
         "name": lurz_name(variant),
         "dataset": dataset,
-        "source_kind": lurz_kind(dataset),
+        "source_kind": kind_of_dataset(dataset),
         "models": lurz_drawn("fig5", variant),
         "missing": lurz_missing("fig5", variant),
         "unreduced": lurz_judged["unreduced"],
@@ -188,7 +183,7 @@ def lurz_collection(variant):
     return {
         "name": lurz_name(variant),
         "dataset": dataset,
-        "source_kind": lurz_kind(dataset),
+        "source_kind": kind_of_dataset(dataset),
         "models": lurz_drawn("fig3", variant),
         "transfer": lurz_transfer(variant),
         "ablation": lurz_drawn("ablation", variant) if variant == lurz_first else {},

@@ -1,4 +1,4 @@
-"""Train one model on a recording: a block of seeds, every session, by gradient descent."""
+"""Train one model on a data set: a block of seeds, every session or scan, by gradient descent."""
 
 import logging
 from pathlib import Path

@@ -14,7 +14,9 @@ SMALL = {
             "settings": {"n_classes": 3, "n_images": {"train": 4, "validation": 2}}
         }
     },
-    "datasets": {"objects_simulated_corrupted": {"settings": {"corruptions": ["fog"]}}},
+    "datasets": {
+        "objects_simulated_corrupted": {"settings": {"corruptions": ["fog"], "severities": [1, 4]}}
+    },
 }
 SUBSET = "data/processed/tiny_imagenet_subset"
 
@@ -38,7 +40,7 @@ def test_simulated_objects_and_their_corrupted_forms(project):
     clean, corrupted = (open_labelled(project.run / target) for target in targets)
     assert clean.dataset == "objects_simulated" and clean.source_kind == "simulated"
     assert len(clean.parts["train"]) == 12 and not clean.generated
-    assert list(corrupted.parts) == [f"fog-{severity}" for severity in range(1, 6)]
+    assert list(corrupted.parts) == ["fog-1", "fog-4"]
     assert corrupted.source_kind == "simulated" and corrupted.generated
     assert corrupted.classes == clean.classes
     assert project.planned(*targets, settings=(SMALL,)) == {}

@@ -11,6 +11,7 @@ import preprocess_lurz2020
 import score_scans
 import simulate_lurz2020
 from made_up_lurz2020 import SETTINGS
+from scan_trainings import with_values
 from train_responses import main as train_responses
 from v1lib.files import read_csv, read_json
 from v1lib.models import load_models
@@ -18,40 +19,7 @@ from v1lib.oracle import correlation_to_trials, oracle_correlation
 from v1lib.score_files import read_scores
 
 NAMES = ["7-1-1-0", "7-1-2-0"]
-SEARCH = {
-    "build": "lurz2021.convolutional",
-    "params": {
-        "core": {"filters": 4, "layers": 2, "input_kernel": 7, "hidden_kernel": 5, "momentum": 0.9},
-        "readout": {
-            "kind": "gaussian",
-            "covariance": "full",
-            "init_sigma": 0.3,
-            "retinotopy": {"dimensions": 2, "init_scale": 0.2},
-        },
-        "penalties": {"smoothness": 1.0, "readout": 0.1},
-        "frozen": False,
-    },
-    "training": {
-        "split": "recording",
-        "subset": {"images": None, "neurons": 6, "excluded": 0, "matched": False},
-        "optimiser": "corrected_adam",
-        "learning_rate": 0.005,
-        "batch_size": 16,
-        "max_epochs": 2,
-        "loss": "poisson_sum",
-        "scaled": True,
-        "samples": "trials",
-        "batches": "passes",
-        "evaluated": ["validation"],
-        "objective": "correlation",
-        "early_stopping": {
-            "patience": 2,
-            "stages": 2,
-            "tolerance": 1e-6,
-            "restores_optimiser": False,
-            "plateau": {"factor": 0.3, "patience": 2, "min_rate": 1e-4},
-        },
-    },
+SEARCH = with_values(training__subset__neurons=6, training__max_epochs=2) | {
     "search": {
         "grid": [
             {"name": "images", "key": "training.subset.images", "values": [10, None]},

@@ -1,8 +1,9 @@
-"""Train response models by gradient descent: the one loop for networks of all papers.
+"""Train models of responses and classifiers by gradient descent: the one loop of all papers.
 
 Runs of a block are trained one after the other, or *stacked*: networks of one architecture with a
 common leading axis, in one batched computation, which is how a GPU is filled by small networks.
-Both draw the same batches; without dropout they agree up to rounding.
+Both draw the same batches and agree up to rounding, except for what is drawn per batch on the
+device (dropout, augmentation), where a stack has other draws.
 """
 
 import logging
