@@ -4,7 +4,7 @@
         [--folder FOLDER]
 
 Scans of noise with up to ten times the neurons of the paper, and up to four times the images, are
-written to a folder (11 GB altogether, removed afterwards). A process of its own may have LIMIT MiB
+written to a folder (8 GB altogether, removed afterwards). A process of its own may have LIMIT MiB
 of memory, mapped files not counted, and passes once through all trials in random order by
 ``v1lib.scans.read_batches``, then makes training steps (core and Gaussian readout) while the next
 batches are read. More than the limit ends it, so that scans above it show that they are not loaded.

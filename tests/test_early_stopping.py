@@ -17,7 +17,7 @@ from recordings import trial_recording
 from test_models_burg2021 import TRACES, as_images, measured, network_of, state_of
 from train_responses import main as train_responses
 from v1lib.batches import Batches
-from v1lib.early_stopping import EarlyStopping, Schedule, Verdict
+from v1lib.early_stopping import EarlyStopping, Plateau, Schedule, Verdict
 from v1lib.losses import poisson
 from v1lib.optimisers import SGD, Adam
 from v1lib.protocol import Protocol
@@ -291,3 +291,22 @@ def test_a_random_search_cannot_set_what_the_entry_lacks():
     model["search"]["draws"][0]["key"] = "params.penalties.smothness"
     with pytest.raises(ValueError, match="the model entry has no value 'smothness'"):
         drawn(model, 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_plateau_is_that_of_pytorch(seed):
+    values = np.random.default_rng(seed).integers(0, 30, 80) / 10
+    values[40] = np.nan
+    rules = {"factor": 0.3, "patience": 2, "min_rate": 1e-4, "tolerance": 0.15}
+    carrier = torch.optim.SGD([torch.zeros(1)], lr=0.01)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        carrier, factor=0.3, patience=2, min_lr=1e-4, threshold=0.15, threshold_mode="abs"
+    )
+    plateau = Plateau(0.01, **rules)
+    for number, value in enumerate(values):
+        if number == 30:  # as if the job had been killed here
+            state, plateau = plateau.state(), Plateau(0.01, **rules)
+            plateau.restore(state)
+        theirs.step(value)
+        assert plateau.judge(value) == carrier.param_groups[0]["lr"]
+    assert plateau.rate == 1e-4

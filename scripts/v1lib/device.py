@@ -29,7 +29,8 @@ def choose_device(wish: str, gpu: int, threads: int) -> torch.device:
     torch.set_num_threads(threads)
     # cuBLAS reads this at its first call; without it deterministic mode refuses matrix products.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # As use_deterministic_algorithms(True), which also loads PyTorch's compiler, for over a second.
+    torch.set_deterministic_debug_mode("error")
     # Nothing here reads memory that it has not written; filling it would cost a fifth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
 
-import torch
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+SMALLEST_FALL = 1e-8  # of a learning rate on a plateau, as in PyTorch
 
 
 class Verdict(StrEnum):
@@ -44,49 +43,50 @@ class EarlyStopping:
     plateau: dict | None = None
 
 
+@dataclass
 class Plateau:
     """Lowers a learning rate when values stop to improve, whatever stages do.
 
-    Lurz et al. 2021 use PyTorch's scheduler beside their own count, so that the rate falls at the
-    first bad evaluation of the next stage (reference section 4.2).
+    Lurz et al. 2021 use PyTorch's ``ReduceLROnPlateau`` beside their own count, so that the rate
+    falls at the first bad evaluation of the next stage (reference section 4.2). This is its rule.
 
-    Args:
-        rate: at the start.
+    Attributes:
+        rate: learning rate, at the start and from now on.
         factor: the rate is multiplied by it, but does not fall below ``min_rate``,
         patience: after one more than so many evaluations in a row without a better value.
         tolerance: a value must be better by more than this to count.
+        best, n_bad: best value so far, and evaluations since then or since the last fall.
     """
 
-    def __init__(
-        self, rate: float, *, factor: float, patience: int, min_rate: float, tolerance: float
-    ) -> None:
-        self._carrier = torch.optim.SGD([torch.zeros(1)], lr=rate)
-        self._scheduler = ReduceLROnPlateau(
-            self._carrier,
-            factor=factor,
-            patience=patience,
-            threshold=tolerance,
-            threshold_mode="abs",
-            min_lr=min_rate,
-        )
+    rate: float
+    factor: float
+    patience: int
+    min_rate: float
+    tolerance: float
+    best: float = inf
+    n_bad: int = 0
 
     def judge(self, value: float) -> float:
         """Take note of a value, smaller is better; returns the learning rate from now on."""
-        self._scheduler.step(value)
-        return self._carrier.param_groups[0]["lr"]
+        if value < self.best - self.tolerance:
+            self.best, self.n_bad = value, 0
+        else:
+            self.n_bad += 1
+        if self.n_bad > self.patience:
+            self.n_bad = 0
+            lower = max(self.rate * self.factor, self.min_rate)
+            if self.rate - lower > SMALLEST_FALL:
+                self.rate = lower
+        return self.rate
 
     def state(self) -> dict:
         """Plain values, for a resume state."""
-        names = ("best", "num_bad_epochs", "last_epoch")
-        kept = {name: getattr(self._scheduler, name) for name in names}
-        return kept | {"rate": self._carrier.param_groups[0]["lr"]}
+        return {name: getattr(self, name) for name in ("rate", "best", "n_bad")}
 
     def restore(self, state: dict) -> None:
         """Take back what ``state`` gave."""
-        state = dict(state)
-        self._carrier.param_groups[0]["lr"] = state.pop("rate")
         for name, value in state.items():
-            setattr(self._scheduler, name, value)
+            setattr(self, name, value)
 
 
 @dataclass
