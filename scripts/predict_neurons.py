@@ -67,10 +67,12 @@ def main(
     )
     if np.isnan(ceilings).all():
         log.warning("%s has no two trials of an image: no ceiling", recording)
-    by_neuron, by_run = [], []
+    by_neuron, by_run, shown = [], [], {}
     for run in subject_runs(checkpoints, own_recording, subject, where):
-        shown = placed(images, settings["image_degrees"], run.subject.screen)
-        r = _predicted(run.subject, shown, data, settings, beside=neurons)
+        screen = run.subject.screen
+        if screen not in shown:
+            shown[screen] = placed(images, settings["image_degrees"], screen)
+        r = _predicted(run.subject, shown[screen], data, settings, beside=neurons)
         labels = {
             "dataset": data.dataset,
             "model": name,

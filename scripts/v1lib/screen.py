@@ -117,10 +117,13 @@ def placed(images: np.ndarray, image_degrees: float, screen: Screen) -> np.ndarr
         raise ValueError(f"the screen's middle is at {screen.centre_deg}, images are shown at 0, 0")
     height, width = images.shape[1:]
     side = round(screen.degrees / image_degrees * width)
-    canvas = np.full((len(images), side, side), GREY, dtype=np.uint8)
     seen, shown = zip(*(_overlap(length, side) for length in (height, width)), strict=True)
-    canvas[:, *shown] = images[:, *seen]
-    return resized(canvas, screen.size_px)
+    patches = images[:, *seen]
+    corner = Patch(*(part.start for part in shown))
+    reduce = Reducer((side, side), corner, patches.shape[1:], screen.size_px)
+    screens = np.full((len(images), screen.size_px, screen.size_px), GREY, dtype=np.uint8)
+    screens[:, reduce.rows, reduce.columns] = reduce(patches)
+    return screens
 
 
 def _overlap(length: int, side: int) -> tuple[slice, slice]:
