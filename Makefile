@@ -37,7 +37,7 @@ paper: $(INSTALLED)
 	$(IN_VENV) -m snakemake $(PAPER) --cores $(CORES) $(OPTIONS)
 
 test: $(INSTALLED)
-	$(IN_VENV) -m pytest -q $(OPTIONS)
+	$(IN_VENV) -m pytest -q -n $(CORES) --dist loadfile $(OPTIONS)
 
 benchmark: $(INSTALLED)
 	@set -e; for script in benchmarks/*_*.py; do PYTHONPATH=scripts $(IN_VENV) $$script $(OPTIONS); done

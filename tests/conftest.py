@@ -1,10 +1,14 @@
 """What several test files share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the other cores have tests of their own
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = (HERE / "golden", HERE.parents[0] / "../shared/golden")

@@ -50,12 +50,15 @@ TINY = {
         "lurz2021_gaussian_search": _ONE_EPOCH,
         "lurz2021_factorised": _ONE_EPOCH,
         "lurz2021_factorised_search": _ONE_EPOCH,
+        "pogoncheff2023_resnet50": {"training": {"max_epochs": 1, "milestones": [1]}},
     },
     "papers": {
         "kindel2019": {"preferred_images": {"n_steps": 3}},
         "burg2021": {"optimal_gabor": {"location_step": 4, "n_orientations": 4}},
-        # Left out, to save a third of the jobs: its rules have tests of their own.
-        "pogoncheff2023": {"dataset": "tiny_imagenet"},
+        "pogoncheff2023": {
+            "activating_images": {"n_steps": 2},
+            "runs": {name: {"seeds": 1} for name in ("train", "adversarial", "finetune")},
+        },
     },
 }
 
