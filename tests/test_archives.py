@@ -338,7 +338,9 @@ def test_altered_bytes_are_noticed_by_the_checksum(tmp_path, kind):
     assert_refused(path, DamagedArchive, "damaged")
 
 
-@pytest.mark.parametrize("content", [b"<html>not found</html>", gzip.compress(b"no tar file")])
+@pytest.mark.parametrize(
+    "content", [b"<html>not found</html>", gzip.compress(b"no tar file")], ids=["html", "gzip"]
+)
 def test_other_files_are_no_archives(tmp_path, content):
     path = tmp_path / "archive.tar.gz"
     path.write_bytes(content)

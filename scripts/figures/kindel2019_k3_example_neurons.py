@@ -45,7 +45,7 @@ def main(
         examples.append(points.assign(percentile=percentile, n_seeds=cell["n_seeds"], **of_cell))
     drawn = pd.concat(examples, ignore_index=True)
     with plotting.style():
-        page = plotting.new_figure(plotting.WIDE_CM, 6.4)
+        page = plotting.new_figure(plotting.WIDE_CM, 7.4)
         axes = plotting.panels(page, 1, len(examples))
         for ax, points in zip(axes, examples, strict=True):
             _draw(ax, points, plotting.looks([model])[model].colour)
