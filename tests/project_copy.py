@@ -55,10 +55,7 @@ TINY = {
     "papers": {
         "kindel2019": {"preferred_images": {"n_steps": 3}},
         "burg2021": {"optimal_gabor": {"location_step": 4, "n_orientations": 4}},
-        "pogoncheff2023": {
-            "activating_images": {"n_steps": 2},
-            "runs": {name: {"seeds": 1} for name in ("train", "adversarial", "finetune")},
-        },
+        "pogoncheff2023": {"activating_images": {"n_steps": 2}},
     },
 }
 
