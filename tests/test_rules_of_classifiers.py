@@ -71,8 +71,8 @@ def test_figures_of_components_ask_for_networks_that_have_them(project):
     assert SINGLE in activated and "pogoncheff2023_local_rf" in activated
 
 
-def profile(name):
-    return yaml.safe_load((ROOT / "docs" / "pogoncheff2023" / f"{name}.yaml").read_text())
+def profile(name, folder="pogoncheff2023"):
+    return yaml.safe_load((ROOT / "docs" / folder / f"{name}.yaml").read_text())
 
 
 def planned_in_full(project, *settings, targets=("pogoncheff2023",), demo=False):
@@ -133,6 +133,16 @@ def test_profile_of_tiny_imagenet_tests_networks_on_the_classes_they_were_traine
     augmentations = [entry["training"]["augmentation"] for entry in models.values()]
     assert all(found == {"crop": None, "flip": 0.5} for found in augmentations)
     assert all("mem_mb=4000" in block for block in jobs["train_responses"])
+
+
+def test_run_on_20_classes_crops_the_pictures_of_all_networks(project):
+    target = "results/pogoncheff2023/p7_accuracy.csv"
+    settings = profile("config", "results/pogoncheff2023")
+    models = trained(planned_in_full(project, settings, targets=(target,)))
+    assert {dataset for dataset, _ in models} == {"tiny_imagenet_subset"} and len(models) == 16
+    crops = [entry["training"]["augmentation"]["crop"] for entry in models.values()]
+    assert all(crop == crops[0] for crop in crops)
+    assert set(crops[0]) == {"scale", "aspect", "through_px"} and crops[0]["through_px"] is None
 
 
 def test_demo_tunes_two_networks_whose_accuracy_is_in_p7(project):
