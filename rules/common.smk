@@ -111,6 +111,16 @@ def model_entry(wildcards):
     )
 
 
+def training_resource(name, usual):
+    """What a training asks for in each attempt: what its model's entry says, or the usual."""
+
+    def asked(wildcards, attempt):
+        own = config["models"][wildcards.model].get("resources", {})
+        return own.get(name, usual) * attempt
+
+    return asked
+
+
 def weights_of_model(wildcards):
     """Input function: weight files that a model needs beside the recording (often none)."""
     entry = config["models"][wildcards.model]
@@ -324,12 +334,19 @@ def corrupted_of(wildcards):
     paper = config["papers"][paper_of(wildcards.model)]
     if "corrupted" not in paper:
         return []
-    finetuned = set(paper["finetuned"].values())
-    tested = [run["dataset"] for run in paper["runs"].values() if finetuned & set(run["models"])]
-    if wildcards.dataset not in (tested or [paper["dataset"]]):
+    is_tuned = wildcards.model in paper["finetuned"].values()
+    if is_tuned != (paper["robustness_of"] == "finetuned"):
+        return []
+    if wildcards.dataset != (tuned_to(wildcards.model) if is_tuned else paper["dataset"]):
         return []
     refuse_if_left_out(source_of(paper["corrupted"]))
     return f"data/processed/{paper['corrupted']}"
+
+
+def tuned_to(model):
+    """The data set that a fine-tuned network learned last: that of the run that trains it."""
+    runs = config["papers"][paper_of(model)]["runs"].values()
+    return next(run["dataset"] for run in runs if model in run["models"])
 
 
 def cores_of_model(wildcards):

@@ -87,6 +87,54 @@ def mistakes_in_curves(paper, entry, settings):
                 yield f"papers.{paper}.variants.{name}.{key}: {variant[key]!r} is no data set"
 
 
+def unknown(place, value, kind, allowed):
+    """The mistake that a value is none of some names, if so."""
+    if value not in allowed:
+        yield f"{place}: {value!r} is no {kind}; there are {sorted(allowed)}"
+
+
+def mistakes_in_names(settings):
+    """Data sets and sources that are named outside the entries of data sets, models and runs."""
+    datasets = settings["datasets"]
+    read_by = {name: entry["preprocess"] for name, entry in datasets.items()}
+    recordings = [name for name in read_by if read_by[name] in ("kindel2019", "cadena2019")]
+    labelled = [name for name in read_by if read_by[name] in ("images", "corruptions")]
+    with_files = [name for name, entry in settings["sources"].items() if "files" in entry]
+    for paper, entry in settings["papers"].items():
+        where = f"papers.{paper}"
+        for key in entry:
+            if key == "dataset" or key.endswith("_dataset"):
+                yield from unknown(f"{where}.{key}", entry[key], "data set", datasets)
+        if "corrupted" in entry:
+            kind = "data set of labelled images"
+            yield from unknown(f"{where}.corrupted", entry["corrupted"], kind, labelled)
+        if "alexnet" in entry:
+            place, source = f"{where}.alexnet.source", entry["alexnet"]["source"]
+            yield from unknown(place, source, "source with files", with_files)
+    place = "evaluation.v1.neurons.dataset"
+    neurons = settings["evaluation"]["v1"]["neurons"]["dataset"]
+    yield from unknown(place, neurons, "data set of one recording", recordings)
+    place = "evaluation.v1.cells.dataset"
+    if (name := settings["evaluation"]["v1"]["cells"]["dataset"]) in datasets:
+        yield f"{place}: {name!r} is a data set; these cells need a name of their own"
+
+
+def mistakes_in_finetuned(paper, entry):
+    """Fine-tuned networks: trained by a run, and labelled as what they started from."""
+    where = f"papers.{paper}.finetuned"
+    if entry.get("robustness_of") == "finetuned" and not entry["finetuned"]:
+        yield f"{where}: none, but papers.{paper}.robustness_of is finetuned; name one or write trained"
+    trained = {model for run in entry["runs"].values() for model in run["models"]}
+    labels = [
+        *(label for section in ("single", "composites") for label in entry.get(section, {})),
+        *(f"{label}, adversarial" for label in entry.get("adversarial", {})),
+    ]
+    for label, model in entry.get("finetuned", {}).items():
+        yield from unknown(where, label, "label of a network", labels)
+        if model not in trained:
+            yield f"{where}.{label}: {model!r} is in none of papers.{paper}.runs"
+
+
 def mistakes_in_references(settings):
     for name, dataset in settings["datasets"].items():
         if dataset["source"] not in settings["sources"]:
@@ -121,6 +169,7 @@ def mistakes_in_references(settings):
             if isinstance(model, str) and model not in settings["models"]:
                 yield f"papers.{paper}.readout_parameters: {key}: {model!r} is no model"
         yield from mistakes_in_curves(paper, entry, settings)
+        yield from mistakes_in_finetuned(paper, entry)
         trained = {model for run in entry["runs"].values() for model in run["models"]}
         planted = {
             model
@@ -174,6 +223,7 @@ def checked(settings):
         mistakes = [
             *mistakes_in_models(settings["models"]),
             *mistakes_in_references(settings),
+            *mistakes_in_names(settings),
         ]
     if mistakes:
         listed = "\n".join(f"  - {mistake}" for mistake in mistakes)

@@ -85,7 +85,8 @@ rule pogoncheff2023_p4_alignment:
 
 rule pogoncheff2023_p7_accuracy:
     input:
-        histories=pogoncheff_histories(pogoncheff_all),
+        histories=pogoncheff_histories(pogoncheff_all)
+        + pogoncheff_histories(pogoncheff_finetuned, tuned_to),
         code=code("tables.pogoncheff2023_p7_accuracy"),
     output:
         table=pogoncheff_report("p7_accuracy", "p7_accuracy.csv", table="P7 accuracy"),
@@ -101,7 +102,10 @@ rule pogoncheff2023_p7_accuracy:
         mem_mb=1000,
         runtime=10,
     params:
-        models=pogoncheff_pairs(pogoncheff_all),
+        models=pogoncheff_pairs(
+            pogoncheff_all
+            | {f"{label}, fine-tuned": model for label, model in pogoncheff_finetuned.items()}
+        ),
         profile=pogoncheff["profile"],
     shell:
         command("tables.pogoncheff2023_p7_accuracy")

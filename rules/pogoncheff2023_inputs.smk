@@ -10,11 +10,11 @@ def pogoncheff_files(models, name):
     return [f"results/{pogoncheff['dataset']}/{model}/{name}" for model in models.values()]
 
 
-def pogoncheff_histories(models):
+def pogoncheff_histories(models, dataset=lambda model: pogoncheff["dataset"]):
     return [
         file
         for model in models.values()
-        for file in block_files(pogoncheff["dataset"], model, "history.csv")
+        for file in block_files(dataset(model), model, "history.csv")
     ]
 
 
@@ -22,8 +22,9 @@ def pogoncheff_histories(models):
 
 
 def pogoncheff_label(label):
-    """Composites have single letters in the configuration."""
-    return f"composite {label}" if label in pogoncheff["composites"] else label
+    """Composites have single letters in the configuration, as in "A" and "A, adversarial"."""
+    network, _, _ = label.partition(",")
+    return f"composite {label}" if network in pogoncheff["composites"] else label
 
 
 def pogoncheff_trained(entries):
@@ -42,6 +43,9 @@ pogoncheff_twins = {  # adversarially trained, by the label of the network that 
 }
 pogoncheff_all = pogoncheff_normal | {
     f"{label}, adversarial": model for label, model in pogoncheff_twins.items()
+}
+pogoncheff_finetuned = {  # with a new output layer, by the label of the network they started from
+    pogoncheff_label(label): model for label, model in pogoncheff["finetuned"].items()
 }
 pogoncheff_first = dict(list(pogoncheff_single.items())[:1])  # the network without components
 pogoncheff_settings = {
@@ -106,26 +110,19 @@ def pogoncheff_alexnet_weights(wildcards):
 # ---- robustness -------------------------------------------------------------------------------
 
 # Where networks are fine-tuned to the classes of the corrupted images, these alone are tested.
-pogoncheff_finetuned = {
-    pogoncheff_label(label): model for label, model in pogoncheff["finetuned"].items()
-}
-pogoncheff_evaluated = pogoncheff_finetuned or pogoncheff_all
+pogoncheff_tests_finetuned = pogoncheff["robustness_of"] == "finetuned"
+pogoncheff_evaluated = pogoncheff_finetuned if pogoncheff_tests_finetuned else pogoncheff_all
 POGONCHEFF_HOW = (
     "Only a new output layer learned these classes; the rest of each network is as it was."
-    if pogoncheff_finetuned
+    if pogoncheff_tests_finetuned
     else "The networks were trained on images of these classes."
 )
 
 
 def pogoncheff_accuracies(models):
     """Files of accuracies, each of the data set that the network was trained or fine-tuned on."""
-    datasets = {
-        model: run["dataset"]
-        for run in pogoncheff["runs"].values()
-        for model in run["models"]
-        if pogoncheff_finetuned or run["dataset"] == pogoncheff["dataset"]
-    }
-    return [f"results/{datasets[model]}/{model}/accuracies.csv" for model in models.values()]
+    learned = tuned_to if pogoncheff_tests_finetuned else lambda model: pogoncheff["dataset"]
+    return [f"results/{learned(model)}/{model}/accuracies.csv" for model in models.values()]
 
 
 def pogoncheff_panels():

@@ -24,8 +24,8 @@ rule train_responses:
     threads: config["compute"]["threads"]
     resources:
         gpu=config["compute"]["gpu"],
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 720 * attempt,
+        mem_mb=training_resource("mem_mb", 4000),
+        runtime=training_resource("runtime", 720),
     params:
         name=lambda wildcards: wildcards.model,
         model=model_entry,

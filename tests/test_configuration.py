@@ -75,6 +75,55 @@ def test_names_that_point_nowhere_are_listed_together(project):
     assert "2 is no multiple of compute.seeds_per_job of kindel2019_ridge (3)" in text
 
 
+def test_names_outside_of_runs_and_networks_that_no_run_trains_are_listed_together(project):
+    text = said(
+        project,
+        {
+            "evaluation": {
+                "v1": {
+                    "neurons": {"dataset": "lurz2020_simulated"},
+                    "cells": {"dataset": "objects_simulated"},
+                }
+            },
+            "papers": {
+                "kindel2019": {"dataset": "kindel2020", "search_dataset": "elsewhere"},
+                "pogoncheff2023": {
+                    "corrupted": "cadena2019",
+                    "alexnet": {"source": "alexnat"},
+                    "finetuned": {
+                        "ResNet-50": "pogoncheff2023_resnet50_tuned",
+                        "B": "kindel2019_cnn",
+                        "H": "pogoncheff2023_composite_b_finetuned",
+                    },
+                },
+            },
+        },
+    )
+    pogoncheff = "papers.pogoncheff2023"
+    for mistake in (
+        "papers.kindel2019.dataset: 'kindel2020' is no data set; there are ['cadena2019', ",
+        "papers.kindel2019.search_dataset: 'elsewhere' is no data set; there are [",
+        f"{pogoncheff}.corrupted: 'cadena2019' is no data set of labelled images; there are ['im",
+        f"{pogoncheff}.alexnet.source: 'alexnat' is no source with files; there are ['alexnet', ",
+        f"{pogoncheff}.finetuned.ResNet-50: 'pogoncheff2023_resnet50_tuned' is no model",
+        f"{pogoncheff}.finetuned.ResNet-50: 'pogoncheff2023_resnet50_tuned' is in none of",
+        f"{pogoncheff}.finetuned.B: 'kindel2019_cnn' is in none of {pogoncheff}.runs",
+        f"{pogoncheff}.finetuned: 'H' is no label of a network; there are ['A', 'A, adversarial'",
+        "evaluation.v1.neurons.dataset: 'lurz2020_simulated' is no data set of one recording; ",
+        "evaluation.v1.cells.dataset: 'objects_simulated' is a data set; these cells need",
+    ):
+        assert mistake in text
+    assert "The configuration has 10 mistake(s)" in text
+
+
+def test_robustness_of_finetuned_networks_needs_some(project):
+    settings = {"papers": {"pogoncheff2023": {"robustness_of": "finetuned"}}}
+    done = project.snakemake("-n", settings=(settings,), demo=False)
+    assert done.returncode != 0
+    message = "papers.pogoncheff2023.finetuned: none, but papers.pogoncheff2023.robustness_of is"
+    assert message in done.stdout + done.stderr
+
+
 def test_what_needs_a_source_that_is_off_is_left_out_with_a_line(project):
     done = project.snakemake("-n", "--quiet", "rules")
     assert done.returncode == 0, done.stderr

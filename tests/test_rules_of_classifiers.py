@@ -1,10 +1,12 @@
 """Which images classifiers are scored on, and what their figures need, as Snakemake plans it."""
 
+import json
 import re
 
 import pytest
+import yaml
 
-from project_copy import ProjectCopy
+from project_copy import ROOT, ProjectCopy
 
 pytestmark = pytest.mark.workflow
 
@@ -47,6 +49,7 @@ def test_corrupted_images_are_those_of_the_classes_that_were_learned(project):
             "pogoncheff2023": {
                 "corrupted": "others_corrupted",
                 "finetuned": {"ResNet-50": TUNED},
+                "robustness_of": "finetuned",
             }
         },
     }
@@ -66,3 +69,90 @@ def test_figures_of_components_ask_for_networks_that_have_them(project):
     assert not with_components & {SINGLE, "pogoncheff2023_local_rf", "pogoncheff2023_composite_f"}
     activated = {path.split("/")[2] for path in planned["activating_images"]}
     assert SINGLE in activated and "pogoncheff2023_local_rf" in activated
+
+
+def profile(name, folder="pogoncheff2023"):
+    return yaml.safe_load((ROOT / "docs" / folder / f"{name}.yaml").read_text())
+
+
+def planned_in_full(project, *settings, targets=("pogoncheff2023",), demo=False):
+    """Blocks of text about the jobs that would run, by rule."""
+    options = ("--dry-run", "--printshellcmds")
+    done = project.snakemake(*targets, *options, settings=settings, demo=demo)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {}
+    for block in re.split(r"^\[.*\]$\n", done.stdout + done.stderr, flags=re.MULTILINE)[1:]:
+        if rule := re.match(r"(?:local)?rule (\w+):", block):
+            found.setdefault(rule[1], []).append(block)
+    return found
+
+
+def output_of(block):
+    """Data set and model of a job's first output."""
+    return tuple(re.search(r"output: (\S+)", block)[1].split("/")[1:3])
+
+
+def trained(jobs):
+    """Entry of the model by data set and model, of all trainings."""
+    blocks = jobs["train_responses"]
+    return {output_of(b): json.loads(re.search(r"--model '(.*?)' --", b)[1]) for b in blocks}
+
+
+def test_paper_profile_tunes_every_network_to_the_classes_of_the_corrupted_images(project):
+    jobs = planned_in_full(project, profile("paper"))
+    models = trained(jobs)
+    first = {model for dataset, model in models if dataset == "imagenet"}
+    assert len(first) == 16 and len(jobs["train_responses"]) == 2 * 16 * 3
+    tuned = {("tiny_imagenet", f"{model}_finetuned") for model in first}
+    assert set(models) == {("imagenet", model) for model in first} | tuned
+    assert {output_of(block) for block in jobs["score_classifier"]} == tuned
+    corrupted = "data/processed/tiny_imagenet_corrupted"
+    assert all(corrupted in block for block in jobs["score_classifier"])
+    for (dataset, model), entry in models.items():
+        whole = dataset == "tiny_imagenet"
+        crop = entry["training"]["augmentation"]["crop"]
+        assert (crop is None) if whole else (crop["through_px"] == 224)
+        assert entry["params"]["frozen"] is whole
+        if whole:
+            core = {"dataset": "imagenet", "model": model.removesuffix("_finetuned")}
+            assert entry["core"] == core | {"same": ["seed"]}
+            assert not entry["training"].get("adversary")
+    assert all("mem_mb=24000" in block for block in jobs["train_responses"])
+    assert all("runtime=7200" in block for block in jobs["train_responses"])
+
+
+def test_profile_of_tiny_imagenet_tests_networks_on_the_classes_they_were_trained_on(project):
+    jobs = planned_in_full(project, profile("tiny_imagenet"))
+    models = trained(jobs)
+    assert {dataset for dataset, _ in models} == {"tiny_imagenet"}
+    assert len(models) == 16 and len(jobs["train_responses"]) == 16 * 3
+    assert {output_of(block) for block in jobs["score_classifier"]} == set(models)
+    corrupted = "data/processed/tiny_imagenet_corrupted"
+    assert all(corrupted in block for block in jobs["score_classifier"])
+    # The same picture sizes as drawn objects: mirrored, not cropped.
+    augmentations = [entry["training"]["augmentation"] for entry in models.values()]
+    assert all(found == {"crop": None, "flip": 0.5} for found in augmentations)
+    assert all("mem_mb=4000" in block for block in jobs["train_responses"])
+
+
+def test_run_on_20_classes_crops_the_pictures_of_all_networks(project):
+    target = "results/pogoncheff2023/p7_accuracy.csv"
+    settings = profile("config", "results/pogoncheff2023")
+    models = trained(planned_in_full(project, settings, targets=(target,)))
+    assert {dataset for dataset, _ in models} == {"tiny_imagenet_subset"} and len(models) == 16
+    crops = [entry["training"]["augmentation"]["crop"] for entry in models.values()]
+    assert all(crop == crops[0] for crop in crops)
+    assert set(crops[0]) == {"scale", "aspect", "through_px"} and crops[0]["through_px"] is None
+
+
+def test_demo_tunes_two_networks_whose_accuracy_is_in_p7(project):
+    table = "results/pogoncheff2023/p7_accuracy.csv"
+    jobs = planned_in_full(project, targets=(table,), demo=True)
+    tuned = {model for dataset, model in trained(jobs) if dataset == "objects_simulated_others"}
+    assert tuned == {TUNED, "pogoncheff2023_composite_a_finetuned"}
+    [drawn] = jobs["pogoncheff2023_p7_accuracy"]
+    assert '["ResNet-50, fine-tuned", "pogoncheff2023_resnet50_finetuned"]' in drawn
+    assert f"{OTHERS}/{TUNED}/seeds0-1/history.csv" in drawn
+    assert "score_classifier" not in jobs
+    without = planned_in_full(project, targets=(table,))
+    assert {dataset for dataset, _ in trained(without)} == {"objects_simulated"}

@@ -219,13 +219,18 @@ def test_p4_says_whether_corruptions_were_generated(real):
     assert "**generated**" not in page and not table["generated"].any()
 
 
-def test_p7_has_the_best_and_the_last_epoch(real):
-    table, page = real.page(
-        pogoncheff2023_p7_accuracy, histories=real.histories, models=in_order(made.SINGLE)
-    )
+def test_p7_has_the_best_and_the_last_epoch_and_what_was_learned(real):
+    tuned = made.history("tuned", [[0.1, 0.4, 0.3]], dataset="other_pictures")
+    histories = [*real.histories, *made.written(real.folder, "tuned", [tuned])]
+    models = [*in_order(made.SINGLE), ["ResNet-50, fine-tuned", "tuned"]]
+    table, page = real.page(pogoncheff2023_p7_accuracy, histories=histories, models=models)
     assert line_of(page, "ResNet-50") == [
-        *("ResNet-50", "3", "2", "0.050 ± 0.000", "0.550 ± 0.001", "2.0", "0.550 ± 0.001"),
+        *("ResNet-50", "pictures", "3", "2"),
+        *("0.050 ± 0.000", "0.550 ± 0.001", "2.0", "0.550 ± 0.001"),
     ]
+    line = line_of(page, "ResNet-50, fine-tuned")
+    assert line[1:4] == ["other_pictures", "1", "2"]
+    assert [cell[:5] for cell in line[4:]] == ["0.100", "0.400", "1.0", "0.300"]
     assert set(table["quantity"]) == {"before", "best", "last", "best_epoch", "epochs"}
 
 

@@ -127,3 +127,13 @@ def test_other_textures_are_refused():
     textures = np.broadcast_to(np.uint8(0), (2, 15, 15, 320, 320))
     with pytest.raises(ValueError, match="8 degrees around the middle"):
         texture_images(textures, Screen(64, 4.0))
+
+
+def test_textures_that_have_their_aperture_are_refused():
+    textures = np.zeros((2, 15, 15, 320, 320), dtype=np.uint8)
+    textures[0, 0, 0, 0] = GREY  # one side alone may be grey
+    assert texture_images(textures, Screen(64)).shape == (450, 64, 64)
+    textures[1, 2, 3:5] = GREY
+    textures[1, 2, 3:5, 1:-1, 1:-1] = 7
+    with pytest.raises(ValueError, match=r"textures\[1, 2, 3\] and 1 others have a border .* 128"):
+        texture_images(textures, Screen(64))

@@ -17,10 +17,14 @@ from v1lib.pogoncheff2023_tables import (
 from v1lib.steps import Inputs, Output
 
 _NOTE = (
-    "Top-1 accuracy on the validation images of {dataset}, mean ± standard error over seeds. The "
-    "network of the best epoch (of equal ones the latest) is kept and evaluated."
+    "Top-1 accuracy on validation images of the data set that a network learned, mean ± standard "
+    "error over seeds. The network of the best epoch (of equal ones the latest) is kept and "
+    "evaluated. Of fine-tuned networks a new output layer learned other classes."
 )
-_HEADER = ("network", "n", "epochs", "before training", "best", "epoch of the best", "last")
+_HEADER = (
+    *("network", "learned", "n", "epochs"),
+    *("before training", "best", "epoch of the best", "last"),
+)
 
 
 def main(*, histories: Inputs, table: Output, markdown: Output, models: list, profile: str) -> None:
@@ -37,9 +41,9 @@ def main(*, histories: Inputs, table: Output, markdown: Output, models: list, pr
         mean, se = (rows.set_index("quantity")[name] for name in ("mean", "se"))
         before, best, last = (stated(mean[name], se[name]) for name in (BEFORE, BEST, LAST))
         epochs = (f"{mean[N_EPOCHS]:g}", f"{mean[BEST_EPOCH]:.1f}")
-        lines.append([label, seeds_of(rows), epochs[0], before, best, epochs[1], last])
-    datasets = " and ".join(found["dataset"].unique())
-    parts = [markdown_table(_HEADER, lines), _NOTE.format(dataset=datasets)]
+        learned = rows["dataset"].iloc[0]
+        lines.append([label, learned, seeds_of(rows), epochs[0], before, best, epochs[1], last])
+    parts = [markdown_table(_HEADER, lines), _NOTE]
     write_page(
         markdown,
         "Validation accuracy",

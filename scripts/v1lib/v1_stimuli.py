@@ -171,7 +171,7 @@ def texture_images(textures: np.ndarray, screen: Screen) -> np.ndarray:
         uint8 [450, size_px, size_px].
 
     Raises:
-        ValueError: the array or the screen is another.
+        ValueError: the array or the screen is another, or pictures have their aperture already.
     """
     expected = (N_TYPES, N_FAMILIES, N_SAMPLES, TEXTURE_PX, TEXTURE_PX)
     if textures.shape != expected or textures.dtype != np.uint8:
@@ -180,6 +180,7 @@ def texture_images(textures: np.ndarray, screen: Screen) -> np.ndarray:
         )
     if (screen.degrees, screen.centre_deg) != (TEXTURE_SCREEN_DEGREES, (0.0, 0.0)):
         raise ValueError(f"textures are shown on 8 degrees around the middle, not on {screen}")
+    _refuse_aperture(textures)
     per_degree = TEXTURE_PX // TEXTURE_DEGREES
     side = TEXTURE_SCREEN_DEGREES * per_degree
     first = (side - TEXTURE_PX) // 2 + int(POSITION_DEG * per_degree)
@@ -191,6 +192,19 @@ def texture_images(textures: np.ndarray, screen: Screen) -> np.ndarray:
         canvas[0, inside, inside] = (texture.astype(np.float64) - GREY) * aperture + GREY
         shown.append(resized(canvas, screen.size_px))
     return np.concatenate(shown)
+
+
+def _refuse_aperture(textures: np.ndarray) -> None:
+    """Stop where the outermost pixels of a picture are all grey: no texture ends like that."""
+    sides = (textures[..., 0, :], textures[..., -1, :], textures[..., 0], textures[..., -1])
+    is_grey = np.all([(side == GREY).all(axis=-1) for side in sides], axis=0)
+    if is_grey.any():
+        kind, family, sample = np.argwhere(is_grey)[0]
+        raise ValueError(
+            f"textures[{kind}, {family}, {sample}] and {is_grey.sum() - 1} others have a border of "
+            f"nothing but grey {GREY}: they have their aperture already, which is applied here; "
+            "give the pictures without it"
+        )
 
 
 def _raised_cosine(side: int) -> np.ndarray:
