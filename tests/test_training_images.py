@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from made_up_classifiers import COMPONENTS
 from scan_trainings import assert_same, exact, options
 from train_responses import main as train_responses
 from v1lib.adversary import Adversary
@@ -17,8 +18,9 @@ from v1lib.early_stopping import Schedule
 from v1lib.labelled_images import new_labelled
 from v1lib.losses import cross_entropy
 from v1lib.mixed_precision import LossScale
-from v1lib.models import load_models
+from v1lib.models import ClassifierInfo, build_model, load_models
 from v1lib.optimisers import MomentumSGD
+from v1lib.stacking import Stack
 from v1lib.training_state import ResumeFile
 
 SIZE_PX = 32
@@ -135,6 +137,32 @@ def test_an_interrupted_training_ends_where_an_unbroken_one_does(
     broken, broken_history = train(images, tmp_path / "broken", model)
     assert_same(unbroken, broken, **exact())
     pd.testing.assert_frame_equal(history, broken_history)
+
+
+@pytest.mark.parametrize("components", [{}, COMPONENTS])
+def test_networks_that_cannot_be_stacked_are_trained_one_after_the_other(
+    images, tmp_path, caplog, components
+):
+    model = changed(max_epochs=2)
+    model["params"] |= components
+    alone, history = train(images, tmp_path / "alone", model, seeds=[0, 1])
+    with caplog.at_level("INFO"):
+        stacked, stacked_history = train(
+            images, tmp_path / "stacked", model, seeds=[0, 1], stacked=True
+        )
+    assert "2 networks cannot be stacked" in caplog.text
+    assert_same(alone, stacked, **exact())
+    pd.testing.assert_frame_equal(history, stacked_history)
+    records = json.loads((tmp_path / "stacked" / "run.json").read_text())
+    assert [record["networks_in_stack"] for record in records] == [1, 1]
+
+
+def test_a_stack_refuses_networks_that_cannot_be_stacked():
+    info = ClassifierInfo(3, (3, SIZE_PX, SIZE_PX))
+    networks = [build_model(MODEL["build"], info, MODEL["params"]) for _ in range(2)]
+    assert len(Stack(networks[:1], 0, torch.device("cpu"))) == 1
+    with pytest.raises(ValueError, match="networks of ResNet cannot be stacked"):
+        Stack(networks, 0, torch.device("cpu"))
 
 
 def test_seeds_differ_and_views_vary(images, tmp_path):

@@ -72,7 +72,12 @@ class ResNet(nn.Module):
         blocks: number of them in each of the four stages.
         width: channels of the first convolution; the stages have ``width`` times 4, 8, 16, 32.
         n_classes: logits.
+
+    Attributes:
+        stackable: False, for ``torch.vmap`` knows neither channels last nor sparse matrices.
     """
+
+    stackable = False
 
     def __init__(self, blocks: Sequence[int], width: int, n_classes: int) -> None:
         super().__init__()
