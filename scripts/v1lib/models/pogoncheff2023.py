@@ -7,6 +7,7 @@ section 3; models/*.py of the published code.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from v1lib.center_surround import CenterSurroundConvolution
 from v1lib.channel_normalization import TunedNormalization, UntunedNormalization
 from v1lib.locally_connected import LocallyConnected
 from v1lib.models import ClassifierInfo
+from v1lib.pogoncheff2023_weights import load_core
 from v1lib.polar_transform import PolarTransform
 
 EXPANSION = 4  # of channels, by the last convolution of a block
@@ -103,6 +105,10 @@ class ResNet(nn.Module):
     def is_core(name: str) -> bool:
         """Whether a weight of that name stays when the network learns other classes."""
         return not name.startswith("fc.")
+
+    def read_core(self, path: Path) -> None:
+        """Take all but the output layer from a file, see ``v1lib.pogoncheff2023_weights``."""
+        load_core(self, path)
 
     def v1(self, images: Tensor) -> Tensor:
         """The V1 stage, the output of ``layer1``: [n, 3, H, W] -> [n, 4 width, H / 4, W / 4]."""
