@@ -235,34 +235,3 @@ def _replace(stage: nn.Sequential, number: int, layer: nn.Module, component: str
     if not isinstance(stage[number].conv2, nn.Conv2d):
         raise ValueError(f"{component}: block {number} has another component already")
     stage[number].conv2 = layer
-
-
-# The networks of the paper (reference section 1.3), as arguments of `resnet`.
-_DOG = {"share": 0.25, "kernel": 5, "form": "released", "norm": "place"}
-_TWO_DOGS = {"center_surround": _DOG | {"blocks": [0, 1], "kaiming": True}}
-_LOCAL = {"local_fields": {"block": 2, "dropout": 0.0}}
-_TUNED = {"normalization": "tuned"}
-_POLAR = {
-    "magnification": {
-        "radius_edges": [*range(15), 16, 18, 20, 23],
-        "n_angles": 30,
-        "antialias": False,
-        "pad_radius": False,
-    }
-}
-PLAIN = dict.fromkeys(("center_surround", "local_fields", "normalization", "magnification"))
-NETWORKS = {
-    "resnet50": PLAIN,
-    "center_surround": PLAIN | {"center_surround": _DOG | {"blocks": [0, 1, 2], "kaiming": False}},
-    "local_rf": PLAIN | {"local_fields": {"block": 2, "dropout": 0.5}},
-    "div_norm": PLAIN | {"normalization": "untuned"},
-    "tuned_norm": PLAIN | _TUNED,
-    "cortical_magnification": PLAIN | _POLAR,
-    "composite_a": PLAIN | _TWO_DOGS | _LOCAL | _TUNED | _POLAR,
-    "composite_b": PLAIN | _LOCAL | _TUNED | _POLAR,
-    "composite_c": PLAIN | _TWO_DOGS | _LOCAL | _POLAR,
-    "composite_d": PLAIN | _TWO_DOGS | _LOCAL | _TUNED,
-    "composite_e": PLAIN | _TUNED | _POLAR,
-    "composite_f": PLAIN | _LOCAL | _POLAR,
-    "composite_g": PLAIN | _LOCAL | _TUNED,
-}
