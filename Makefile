@@ -40,7 +40,7 @@ test: $(INSTALLED)
 	$(IN_VENV) -m pytest -q -n $(CORES) --dist loadfile $(OPTIONS)
 
 benchmark: $(INSTALLED)
-	@set -e; for script in benchmarks/*_*.py; do PYTHONPATH=scripts $(IN_VENV) $$script $(OPTIONS); done
+	@set -e; for script in benchmarks/*_*.py; do PYTHONPATH=scripts:tests $(IN_VENV) $$script $(OPTIONS); done
 
 format: $(INSTALLED)
 	$(IN_VENV) -m ruff check --fix .

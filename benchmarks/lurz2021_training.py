@@ -1,6 +1,6 @@
 """Training speed and memory of the networks of Lurz et al. 2021, beside neuralpredictors.
 
-    PYTHONPATH=scripts python benchmarks/lurz2021_training.py [--gpu] [--rounds N]
+    PYTHONPATH=scripts:tests python benchmarks/lurz2021_training.py [--gpu] [--rounds N]
         [--neuralpredictors PYTHON]
 
 One step of core and Gaussian or factorised readout at the size of the paper: 64 images of 36 x 64
@@ -38,7 +38,7 @@ from lurznetwork import (
 )
 from stepping import Process
 
-from v1lib.core_weights import to_published
+from published_cores import to_published
 from v1lib.models.lurz2021 import Network
 
 HERE = Path(__file__).resolve().parent

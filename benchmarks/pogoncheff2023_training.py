@@ -1,10 +1,10 @@
 """Training speed of the networks of Pogoncheff et al. 2023 beside the plain network.
 
-    PYTHONPATH=scripts python benchmarks/pogoncheff2023_training.py [--gpu] [--rounds N]
+    PYTHONPATH=scripts:tests python benchmarks/pogoncheff2023_training.py [--gpu] [--rounds N]
         [--threads N] [--sizes NAME ...] [--networks NAME ...]
 
-One step (forward, backward, SGD with momentum) on 64 x 64 px noise of each network of the paper, of
-the plain network of the same size, and of the same network with its layers spelled out as in the
+One step (forward, backward, SGD with momentum) on 64 x 64 px noise of each network of config.yaml,
+of the plain network of the same size, and of the same network with its layers spelled out as in the
 published code (``pogoncheff2023_released.py``), which begins with the same weights and must make
 the same first loss. The three take turns, and every turn gives one ratio. With --gpu the same on
 the GPU, in single precision.
@@ -26,9 +26,10 @@ import torch
 from pogoncheff2023_released import ReleasedNetwork
 from torch import Tensor, nn
 
+from configured_models import pogoncheff_networks
 from v1lib.device import choose_device
 from v1lib.models import ClassifierInfo
-from v1lib.models.pogoncheff2023 import NETWORKS, ResNet, resnet
+from v1lib.models.pogoncheff2023 import ResNet, resnet
 
 SIZES = {  # blocks, width, images in a batch
     "resnet50": ([3, 4, 6, 3], 64, 8),
@@ -36,6 +37,7 @@ SIZES = {  # blocks, width, images in a batch
 }
 INFO = ClassifierInfo(n_classes=1000, stimulus_shape=(3, 64, 64))
 SGD = {"lr": 0.01, "momentum": 0.9, "weight_decay": 1e-5, "fused": True}
+NETWORKS = pogoncheff_networks()
 PLAIN = "resnet50"  # the network without components, of any size
 # The published code on 2 threads of a machine with 2 cores, 8 images, seconds per step.
 ORIGINAL_SECONDS = {
@@ -61,7 +63,8 @@ def network_of(name: str, size: str) -> ResNet:
     """A network with its first weights, in training mode."""
     blocks, width, _ = SIZES[size]
     torch.manual_seed(0)
-    return resnet(INFO, blocks=blocks, width=width, **NETWORKS[name]).train()
+    params = NETWORKS[name] | {"blocks": blocks, "width": width}
+    return resnet(INFO, **params).train()
 
 
 def stepper(network: nn.Module, size: str, device: str) -> Callable[[], Tensor]:

@@ -115,6 +115,16 @@ def test_norms(form):
     torch.testing.assert_close(lengths, dog.amplitude.abs())
 
 
+@pytest.mark.parametrize("form", ["released", "antagonistic"])
+@pytest.mark.parametrize("norm", ["place", "kernel"])
+def test_mixed_precision_leaves_the_kernels_as_they_are(form, norm):
+    torch.manual_seed(0)
+    dog = DifferenceOfGaussians(4, form=form, norm=norm)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = dog.kernels()
+    torch.testing.assert_close(found, dog.kernels(), rtol=0, atol=0)
+
+
 def test_below_the_clamps_parameters_have_no_effect():
     dog = DifferenceOfGaussians(2)
     dog.center.data = torch.tensor([0.05, 0.5, 0.5, 0.5])

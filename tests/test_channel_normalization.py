@@ -128,6 +128,26 @@ def test_many_channels_by_both_ways():
         assert_close_to_the_largest(fast, plain)
 
 
+@pytest.mark.parametrize(
+    ("kind", "pools"), [(UntunedNormalization, "kernels"), (TunedNormalization, "pool_weights")]
+)
+def test_mixed_precision_leaves_the_pools_as_they_are(kind, pools):
+    torch.manual_seed(0)
+    layer = kind(16)
+    expected = getattr(layer, pools)()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = getattr(layer, pools)()
+        assert layer(torch.rand(1, 16, 4, 4)).isfinite().all()
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    seen = torch.randn_like(expected)
+    gradients = [
+        torch.autograd.grad((k * seen).sum(), layer.parameters(), allow_unused=True)
+        for k in (found, expected)
+    ]
+    for found, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
 def test_start_of_the_untuned_pools():
     torch.manual_seed(0)
     layer = UntunedNormalization(128)

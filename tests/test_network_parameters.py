@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from configured_models import pogoncheff_networks
 from count_network_parameters import main
 from v1lib.files import read_csv
-from v1lib.models.pogoncheff2023 import NETWORKS
 
+NETWORKS = pogoncheff_networks()
 PUBLISHED = Path(__file__).resolve().parents[1] / "report" / "published_values.csv"
 
 

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from configured_models import pogoncheff_networks
+from made_up_classifiers import COMPONENTS
 from scan_trainings import assert_same, exact, options
 from train_responses import main as train_responses
 from v1lib.adversary import Adversary
@@ -17,8 +19,10 @@ from v1lib.early_stopping import Schedule
 from v1lib.labelled_images import new_labelled
 from v1lib.losses import cross_entropy
 from v1lib.mixed_precision import LossScale
-from v1lib.models import load_models
+from v1lib.models import ClassifierInfo, build_model, load_models
 from v1lib.optimisers import MomentumSGD
+from v1lib.runs import initial_model, plan_runs
+from v1lib.stacking import Stack
 from v1lib.training_state import ResumeFile
 
 SIZE_PX = 32
@@ -47,6 +51,9 @@ MODEL = {
         "augmentation": {"crop": {"scale": [0.5, 1.0], "aspect": [0.75, 1.33]}, "flip": 0.5},
     },
 }
+ADVERSARY = {"epsilon": 0.0157, "step_size": 0.0157, "replays": 2}
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, needs_gpu])]
 
 
 @pytest.fixture(scope="module")
@@ -111,14 +118,8 @@ def test_images_read_from_the_file_give_the_same_network(images, tmp_path):
     assert_same(resident, streamed, **exact())
 
 
-@pytest.mark.parametrize(
-    "adversary", [None, {"epsilon": 0.0157, "step_size": 0.0157, "replays": 2}]
-)
-def test_an_interrupted_training_ends_where_an_unbroken_one_does(
-    images, tmp_path, monkeypatch, adversary
-):
-    model = changed(adversary=adversary)
-    unbroken, history = train(images, tmp_path / "unbroken", model)
+def interrupted(images, folder, model, monkeypatch, **compute):
+    """Let a training stop after its third save; what was saved then."""
     saves = []
     save = ResumeFile.save
 
@@ -130,11 +131,73 @@ def test_an_interrupted_training_ends_where_an_unbroken_one_does(
 
     monkeypatch.setattr(ResumeFile, "save", save_then_stop)
     with pytest.raises(KeyboardInterrupt):
-        train(images, tmp_path / "broken", model, seconds_between_saves=0)
+        train(images, folder, model, seconds_between_saves=0, **compute)
     monkeypatch.undo()
+    return saves[-1]
+
+
+@pytest.mark.parametrize("adversary", [None, ADVERSARY])
+def test_an_interrupted_training_ends_where_an_unbroken_one_does(
+    images, tmp_path, monkeypatch, adversary
+):
+    model = changed(adversary=adversary)
+    unbroken, history = train(images, tmp_path / "unbroken", model)
+    interrupted(images, tmp_path / "broken", model, monkeypatch)
     broken, broken_history = train(images, tmp_path / "broken", model)
     assert_same(unbroken, broken, **exact())
     pd.testing.assert_frame_equal(history, broken_history)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", ["composite_a", "local_rf", "div_norm"])
+def test_components_in_mixed_precision_end_where_an_unbroken_training_does(
+    images, tmp_path, monkeypatch, caplog, name, device
+):
+    """Half precision is used on a GPU alone; elsewhere the setting changes nothing."""
+    model = changed(max_epochs=3, learning_rate=0.01, adversary=ADVERSARY, mixed_precision=True)
+    model["params"] = pogoncheff_networks()[name] | {"blocks": [3, 1, 1, 1], "width": 4}
+    unbroken, history = train(images, tmp_path / "unbroken", model, device=device)
+    assert np.isfinite(history["validation_loss"]).all() and len(history) == 4
+    last = interrupted(images, tmp_path / "broken", model, monkeypatch, device=device)
+    (run,), state = last["runs"], last["stack"]
+    assert run["status"] == "running" and state["n_done"] == 8
+    assert (state["loss_scale"]["scale"] == 1.0) == (device == "cpu")
+    assert state["adversary"]["noise"].any()
+    data = open_data_set(images)
+    for part, start in initial_model(data, *plan_runs(data, model, [0])).named_parameters():
+        learned = state["stack"]["weights"][part]
+        assert learned.device.type == device and not torch.equal(learned.cpu(), start), part
+    with caplog.at_level("INFO"):
+        broken, broken_history = train(images, tmp_path / "broken", model, device=device)
+    assert "resuming from" in caplog.text
+    assert_same(unbroken, broken, **exact())
+    pd.testing.assert_frame_equal(history, broken_history)
+
+
+@pytest.mark.parametrize("components", [{}, COMPONENTS])
+def test_networks_that_cannot_be_stacked_are_trained_one_after_the_other(
+    images, tmp_path, caplog, components
+):
+    model = changed(max_epochs=2)
+    model["params"] |= components
+    alone, history = train(images, tmp_path / "alone", model, seeds=[0, 1])
+    with caplog.at_level("INFO"):
+        stacked, stacked_history = train(
+            images, tmp_path / "stacked", model, seeds=[0, 1], stacked=True
+        )
+    assert "2 networks cannot be stacked" in caplog.text
+    assert_same(alone, stacked, **exact())
+    pd.testing.assert_frame_equal(history, stacked_history)
+    records = json.loads((tmp_path / "stacked" / "run.json").read_text())
+    assert [record["networks_in_stack"] for record in records] == [1, 1]
+
+
+def test_a_stack_refuses_networks_that_cannot_be_stacked():
+    info = ClassifierInfo(3, (3, SIZE_PX, SIZE_PX))
+    networks = [build_model(MODEL["build"], info, MODEL["params"]) for _ in range(2)]
+    assert len(Stack(networks[:1], 0, torch.device("cpu"))) == 1
+    with pytest.raises(ValueError, match="networks of ResNet cannot be stacked"):
+        Stack(networks, 0, torch.device("cpu"))
 
 
 def test_seeds_differ_and_views_vary(images, tmp_path):

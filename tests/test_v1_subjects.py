@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from configured_models import pogoncheff_networks
 from measure_v1_properties import main as measure
 from score_v1_properties import main as score
 from test_distribution_similarity import DISTRIBUTIONS
 from v1lib.alexnet import AlexNet, alexnet
 from v1lib.files import read_csv
 from v1lib.models import ClassifierInfo, TrainedModel, build_model
-from v1lib.models.pogoncheff2023 import NETWORKS
 from v1lib.screen import Screen
 from v1lib.v1_runs import subject_runs
 from v1lib.v1_subjects import of_alexnet, of_classifier, of_neurons
@@ -24,7 +24,7 @@ PART = {"degrees": 2.0, "centre_deg": [0.5, 0.5]}
 
 def classifier_checkpoint(path, seeds=(0, 3), side=32):
     """A checkpoint of untrained networks in the form in which training writes it."""
-    params = NETWORKS["resnet50"] | {"blocks": [1, 1, 1, 1], "width": 8}
+    params = pogoncheff_networks()["resnet50"] | {"blocks": [1, 1, 1, 1], "width": 8}
     members = []
     for seed in seeds:
         torch.manual_seed(seed)

@@ -105,13 +105,18 @@ class UntunedNormalization(nn.Module):
         return by_place.permute(1, 2, 0).unflatten(2, (SIDE, SIDE))
 
     def _by_place(self) -> Tensor:
-        """K, [9, normalized, source], places by rows."""
-        cosine, sine = self.theta.cos(), self.theta.sin()
-        across = torch.stack([cosine, sine, self.v]) / _deviation(self.rho)
-        along = torch.stack([-sine, cosine, self.w]) / _deviation(self.sigma)
-        q = sum((self.places @ axis.flatten(1)).square() for axis in (across, along))
-        height = (self.amplitude / (2 * math.pi * self.rho * self.sigma).clamp(min=0.1)).abs()
-        return (torch.exp(-0.5 * q) * height.flatten()).unflatten(1, self.theta.shape)
+        """K, [9, normalized, source], places by rows.
+
+        In single precision throughout, as in the original, whose formula has no product of matrices
+        that mixed precision would round.
+        """
+        with torch.autocast(self.theta.device.type, enabled=False):
+            cosine, sine = self.theta.cos(), self.theta.sin()
+            across = torch.stack([cosine, sine, self.v]) / _deviation(self.rho)
+            along = torch.stack([-sine, cosine, self.w]) / _deviation(self.sigma)
+            q = sum((self.places @ axis.flatten(1)).square() for axis in (across, along))
+            height = (self.amplitude / (2 * math.pi * self.rho * self.sigma).clamp(min=0.1)).abs()
+            return (torch.exp(-0.5 * q) * height.flatten()).unflatten(1, self.theta.shape)
 
     def _is_many(self, features: Tensor) -> bool:
         plain = features.device.type == "cpu" and features.dtype == self.theta.dtype

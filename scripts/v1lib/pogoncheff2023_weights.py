@@ -3,13 +3,17 @@
 Their state dictionaries have the names of torchvision's ResNet-50, with the components in between;
 the network with cortical magnification alone is a sequence whose parts have numbers. Constants
 (distances, coordinates, masks) are among them and are not read, since ours have their own. Files of
-torchvision's ResNets fit as they are. Source: reference section 3; models/*.py of the code.
+torchvision's ResNets fit as they are, but they were trained on images of another scale. Source:
+reference section 3; models/*.py of the code.
 """
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from v1lib.weight_files import read_weights, require_shapes
 
 SEQUENCE = {
     "0": "conv1",
@@ -37,7 +41,36 @@ _NAMES = {
     r"dn\.A$": "normalization.amplitude",
     r"dn\.": "normalization.",
 }
+_COUNT = "num_batches_tracked"  # missing in old files, and of no effect
 _PLACES = (2, 3, 0, 4, 1)  # of locally connected weights: rows, columns, out, kernel, in
+_SETTINGS = "blocks, width and components must be those of the network in the file"
+
+
+def load_core(network: nn.Module, path: Path) -> None:
+    """Fill a network, batch-norm statistics included, from a file; its output layer stays.
+
+    Args:
+        network: of ``v1lib.models.pogoncheff2023``.
+        path: state dictionary of one of the 13 published networks, or of a ResNet of torchvision.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no dictionary of tensors, or holds another network; the message
+            names file and weight.
+    """
+    stored = read_weights(path, what="the weights of a residual network")
+    if others := [name for name, value in stored.items() if not isinstance(value, Tensor)]:
+        raise ValueError(f"{path}: {others[0]!r} is no weight, expected a dictionary of tensors")
+    try:
+        given = {n: value for n, value in from_published(stored).items() if network.is_core(n)}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    core = {n: value for n, value in network.state_dict().items() if network.is_core(n)}
+    if more := sorted(set(given) - set(core)):
+        raise ValueError(f"{path}: this network has no weight {more[0]}; {_SETTINGS}")
+    needed = {n: value for n, value in core.items() if not n.endswith(_COUNT)}
+    require_shapes(needed, given, where=str(path), otherwise=_SETTINGS)
+    network.load_state_dict(given, strict=False)
 
 
 def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

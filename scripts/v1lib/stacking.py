@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from v1lib.models import is_stackable
+
 
 class Stack:
     """Networks that are trained together on one device: its members.
@@ -22,13 +24,16 @@ class Stack:
         device: where the weights live.
 
     Raises:
-        ValueError: the networks cannot be stacked.
+        ValueError: the networks cannot be stacked, see ``v1lib.models.is_stackable``, or are of
+            different architecture.
     """
 
     def __init__(self, modules: list[nn.Module], noise_seed: int, device: torch.device) -> None:
         self.device = device
         self.shapes = [{k: v.shape for k, v in m.state_dict().items()} for m in modules]
         self.is_batched = len(modules) > 1
+        if self.is_batched and not all(map(is_stackable, modules)):
+            raise ValueError(f"networks of {type(modules[0]).__name__} cannot be stacked")
         largest = max(modules, key=lambda m: sum(p.numel() for p in m.parameters()))
         self.network = (deepcopy(largest) if self.is_batched else modules[0]).to(device)
         self.objective = _Objective(self.network)

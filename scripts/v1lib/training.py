@@ -3,7 +3,8 @@
 Runs of a block are trained one after the other, or *stacked*: networks of one architecture with a
 common leading axis, in one batched computation, which is how a GPU is filled by small networks.
 Both draw the same batches and agree up to rounding, except for what is drawn per batch on the
-device (dropout, augmentation), where a stack has other draws.
+device (dropout, augmentation), where a stack has other draws. A network may say that it cannot be
+stacked (``v1lib.models.is_stackable``).
 """
 
 import logging
@@ -20,7 +21,7 @@ from v1lib.adversary import Adversary
 from v1lib.early_stopping import Verdict
 from v1lib.losses import LOSSES, SUMS, scale_of_batch
 from v1lib.mixed_precision import LossScale
-from v1lib.models import takes_scans
+from v1lib.models import is_stackable, takes_scans
 from v1lib.optimisers import OPTIMISERS
 from v1lib.run_feeds import feeds_of
 from v1lib.stacking import Stack
@@ -47,7 +48,8 @@ def fit(
     Args:
         runs: networks with their data.
         device: where to train.
-        stacked: train runs of equal architecture and protocol in one computation.
+        stacked: train runs of equal architecture and protocol in one computation; those of
+            networks that cannot be stacked are still trained one after the other.
         resume: where the state of the unfinished block is kept.
         seconds_between_saves: least time between two resume states.
         resident_bytes: larger data are streamed to the device, see ``v1lib.feeds``.
@@ -94,15 +96,20 @@ class _Clock:
 def _groups(runs: list[Run]) -> list[list[Run]]:
     """Runs that can be stacked: strengths of penalties are buffers and may differ.
 
-    Those with another number of training samples have other batches.
+    Those with another number of training samples have other batches. Each run whose network cannot
+    be stacked is a group of its own.
     """
+    alone = [[run] for run in runs if not is_stackable(run.module)]
+    if len(alone) > 1:
+        log.info("%d networks cannot be stacked, they are trained one after the other", len(alone))
 
     def kind(run: Run) -> str:
         shape = {name: value for name, value in run.plan.params.items() if name != "penalties"}
         n_training = [len(split["train"]) for split in run.split]
         return repr((run.plan.build, shape, run.protocol, n_training))
 
-    return [list(group) for _, group in groupby(sorted(runs, key=kind), key=kind)]
+    others = sorted((run for run in runs if is_stackable(run.module)), key=kind)
+    return alone + [list(group) for _, group in groupby(others, key=kind)]
 
 
 def _names(group: list[Run]) -> str:

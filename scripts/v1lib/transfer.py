@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from v1lib.core_weights import load_core
 from v1lib.runs import RunPlan
 from v1lib.weight_files import require_shapes
 
@@ -29,7 +28,8 @@ def start_from_cores(
     """Fill the core of every network; without ``choice`` they stay as they are.
 
     Args:
-        networks: say which of their weights are the core's (``is_core``).
+        networks: say which of their weights are the core's (``is_core``), and read published files
+            (``read_core``).
         plans: of the networks, in their order.
         choice: the ``core`` section of a model entry. Of trained cores, ``of`` are values of their
             draw, and ``same`` names values that are those of the network's own draw, or the
@@ -37,13 +37,17 @@ def start_from_cores(
         files: all checkpoints of the cores, or the published file.
 
     Raises:
-        ValueError: no core fits, or one has another shape; the message names the file.
+        FileNotFoundError: the published file is missing.
+        ValueError: no core fits, or one has another shape; the message names the file. The network
+            reads no published files.
     """
     if choice is None:
         return
     if "source" in choice:
-        for network in networks:
-            load_core(network.core, files[0])
+        for network, plan in zip(networks, plans, strict=True):
+            if not hasattr(network, "read_core"):
+                raise ValueError(f"core.source: no published file is known for {plan.build}")
+            network.read_core(files[0])
         return
     candidates = [member for path in files for member in _members(path)]
     for network, plan in zip(networks, plans, strict=True):

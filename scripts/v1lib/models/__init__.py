@@ -80,6 +80,11 @@ def takes_scans(network: nn.Module) -> bool:
     return hasattr(network, "readouts")
 
 
+def is_stackable(network: nn.Module) -> bool:
+    """Whether several of its kind can be computed as one (``v1lib.stacking``); its word counts."""
+    return getattr(network, "stackable", True)
+
+
 def build_model(build: str, info: RecordingInfo | ClassifierInfo, params: dict) -> nn.Module:
     """Build the model that a configuration entry names.
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from v1lib.core_weights import load_core
 from v1lib.cores import ConvolutionalCore, CoreSettings
 from v1lib.feature_weights import FeatureWeights, Matching
 from v1lib.gaussian_readout import (
@@ -78,6 +79,10 @@ class Network(nn.Module):
     def is_core(name: str) -> bool:
         """Whether a weight of that name belongs to the core."""
         return name.startswith("core.")
+
+    def read_core(self, path: Path) -> None:
+        """Take the core from a file in the published layout, see ``v1lib.core_weights``."""
+        load_core(self.core, path)
 
     def features(self, images: Tensor) -> Tensor:
         """Feature maps [n, C, h, w]; without gradients if the core is frozen."""

@@ -7,6 +7,7 @@ section 3; models/*.py of the published code.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from v1lib.center_surround import CenterSurroundConvolution
 from v1lib.channel_normalization import TunedNormalization, UntunedNormalization
 from v1lib.locally_connected import LocallyConnected
 from v1lib.models import ClassifierInfo
+from v1lib.pogoncheff2023_weights import load_core
 from v1lib.polar_transform import PolarTransform
 
 EXPANSION = 4  # of channels, by the last convolution of a block
@@ -63,13 +65,21 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """The plain network.
 
-    Maps keep their channels last in memory, which is a third faster on a CPU.
+    Maps keep their channels last in memory, as the local fields, the polar transform and the
+    divisive normalization of many channels want them. Without these, on a CPU, a step of a small
+    network takes 0.7 times as long as with channels first, one of a ResNet-50 up to 1.2 times
+    (``benchmarks/results/pogoncheff2023_training.csv``).
 
     Args:
         blocks: number of them in each of the four stages.
         width: channels of the first convolution; the stages have ``width`` times 4, 8, 16, 32.
         n_classes: logits.
+
+    Attributes:
+        stackable: False, for ``torch.vmap`` knows neither channels last nor sparse matrices.
     """
+
+    stackable = False
 
     def __init__(self, blocks: Sequence[int], width: int, n_classes: int) -> None:
         super().__init__()
@@ -95,6 +105,10 @@ class ResNet(nn.Module):
     def is_core(name: str) -> bool:
         """Whether a weight of that name stays when the network learns other classes."""
         return not name.startswith("fc.")
+
+    def read_core(self, path: Path) -> None:
+        """Take all but the output layer from a file, see ``v1lib.pogoncheff2023_weights``."""
+        load_core(self, path)
 
     def v1(self, images: Tensor) -> Tensor:
         """The V1 stage, the output of ``layer1``: [n, 3, H, W] -> [n, 4 width, H / 4, W / 4]."""
@@ -221,34 +235,3 @@ def _replace(stage: nn.Sequential, number: int, layer: nn.Module, component: str
     if not isinstance(stage[number].conv2, nn.Conv2d):
         raise ValueError(f"{component}: block {number} has another component already")
     stage[number].conv2 = layer
-
-
-# The networks of the paper (reference section 1.3), as arguments of `resnet`.
-_DOG = {"share": 0.25, "kernel": 5, "form": "released", "norm": "place"}
-_TWO_DOGS = {"center_surround": _DOG | {"blocks": [0, 1], "kaiming": True}}
-_LOCAL = {"local_fields": {"block": 2, "dropout": 0.0}}
-_TUNED = {"normalization": "tuned"}
-_POLAR = {
-    "magnification": {
-        "radius_edges": [*range(15), 16, 18, 20, 23],
-        "n_angles": 30,
-        "antialias": False,
-        "pad_radius": False,
-    }
-}
-PLAIN = dict.fromkeys(("center_surround", "local_fields", "normalization", "magnification"))
-NETWORKS = {
-    "resnet50": PLAIN,
-    "center_surround": PLAIN | {"center_surround": _DOG | {"blocks": [0, 1, 2], "kaiming": False}},
-    "local_rf": PLAIN | {"local_fields": {"block": 2, "dropout": 0.5}},
-    "div_norm": PLAIN | {"normalization": "untuned"},
-    "tuned_norm": PLAIN | _TUNED,
-    "cortical_magnification": PLAIN | _POLAR,
-    "composite_a": PLAIN | _TWO_DOGS | _LOCAL | _TUNED | _POLAR,
-    "composite_b": PLAIN | _LOCAL | _TUNED | _POLAR,
-    "composite_c": PLAIN | _TWO_DOGS | _LOCAL | _POLAR,
-    "composite_d": PLAIN | _TWO_DOGS | _LOCAL | _TUNED,
-    "composite_e": PLAIN | _TUNED | _POLAR,
-    "composite_f": PLAIN | _LOCAL | _POLAR,
-    "composite_g": PLAIN | _LOCAL | _TUNED,
-}
