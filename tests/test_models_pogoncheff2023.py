@@ -74,7 +74,7 @@ def test_other_trainings_are_of_the_same_networks():
             if entry := models.get(f"pogoncheff2023_{name}_{suffix}"):
                 assert entry["params"] == params | {"frozen": frozen}
                 n_found += 1
-    assert n_found == 4
+    assert n_found == 16
 
 
 @pytest.mark.parametrize("name", WITH_ORIGINAL)
