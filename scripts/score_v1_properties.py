@@ -28,7 +28,7 @@ def main(
     models. ``distributions`` is ``report/v1_property_distributions.csv``; ``measured`` is none, or
     one table of one's own (``v1lib.v1_scores.read_references``), with which the texture properties
     can be scored where they were measured. ``n_draws``, ``seed``: of the bootstrap. A run without
-    units gets scores of 0.
+    units has rows without a score: nothing was measured.
     """
     references = read_references(distributions, *measured[:1])
     table = pd.concat([read_csv(path, required=PROPERTY_COLUMNS) for path in properties])
@@ -42,4 +42,6 @@ def main(
         tables.append(found.assign(**labels)[list(SCORE_COLUMNS)])
         last = found.iloc[-1]
         log.info("%s, seed %s: %s %.4f", run["model"], run["seed"], last["property"], last["score"])
+        if not run["n_near"]:
+            log.warning("%s, seed %s: no unit at the stimuli, no score", run["model"], run["seed"])
     write_csv(pd.concat(tables, ignore_index=True), scores)

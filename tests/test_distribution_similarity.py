@@ -131,7 +131,10 @@ def test_too_many_draws_without_a_value_count_as_nothing_alike():
     reference = Histogram(np.array([2, 1]), 0)
     rng = np.random.default_rng(0)
     assert bootstrap_similarity(Histogram(np.array([1, 0]), 9), reference, rng=rng) == (0, 0)
-    assert bootstrap_similarity(Histogram(np.zeros(2, int), 0), reference, rng=rng) == (0, 0)
+    # All units without a value still are units; without any, nothing was measured.
+    assert bootstrap_similarity(Histogram(np.zeros(2, int), 5), reference, rng=rng) == (0, 0)
+    nothing = bootstrap_similarity(Histogram(np.zeros(2, int), 0), reference, rng=rng)
+    assert np.isnan(nothing).all()
     assert bootstrap_similarity(Histogram(np.array([2, 1]), 1), reference, rng=rng)[0] > 0.4
 
 
@@ -196,11 +199,32 @@ def test_other_units_score_low(references):
     assert by_name["spatial_frequency_selective"] == pytest.approx(0)
 
 
-def test_a_model_without_units_scores_nothing(references):
+def test_a_model_without_units_has_no_score(references):
     none = pd.DataFrame({"unit": [], "property": [], "value": []})
     table = score_table(none, references, seed=0, n_draws=50)
-    assert (table["score"] == 0).all()
-    assert (table.loc[table["level"] == "property", "n_units"] == 0).all()
+    assert table["score"].isna().all() and (table["level"] == "all").sum() == 1
+    singles = table[table["level"] == "property"]
+    assert (singles["n_units"] == 0).all() and singles["ceiling"].notna().all()
+    assert table.iloc[-1][["n_properties", "of_properties"]].tolist() == [15, 22]
+
+
+def test_a_property_that_no_unit_counts_for_leaves_its_group_and_the_whole_without_a_score(
+    references,
+):
+    table = units(references)
+    table = table[table["property"] != "max_dc"]
+    scores = score_table(table, references, seed=0, n_draws=50).set_index("level")
+    singles, groups = (scores.loc[level] for level in ("property", "group"))
+    assert singles.loc[singles["score"].isna(), "property"].tolist() == ["max_dc"]
+    assert groups.loc[groups["score"].isna(), "group"].tolist() == ["response_magnitude"]
+    assert np.isnan(scores.loc["all", "score"])
+
+
+def test_units_without_a_value_score_zero_as_published(references):
+    table = units(references)
+    table.loc[table["property"] == "surround_diameter", "value"] = np.nan
+    scores = score_table(table, references, seed=0, n_draws=50).set_index("property")
+    assert scores.loc["surround_diameter", ["score", "n_units", "n_values"]].tolist() == [0, 400, 0]
 
 
 def test_the_seed_decides_and_ceilings_are_the_same_for_all_models(references):

@@ -9,12 +9,13 @@ A bootstrap sample of units enters by its histogram only, and histograms of samp
 replacement are multinomial: they are drawn as such, without drawing units.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 N_DRAWS = 1000
-MOST_UNDEFINED = 0.1  # of the draws; beyond, the similarity is 0
+MOST_UNDEFINED = 0.1  # of the draws; beyond, the similarity is 0 [Brain-Score]
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def bootstrap_similarity(
 
     Returns:
         Mean and standard deviation over the draws. Both are 0 when more than a tenth of the draws
-        holds no value, as for a model without units.
+        holds no value, as in the published benchmarks; NaN for a model without units, of which
+        nothing can be drawn and nothing was measured.
 
     Raises:
         ValueError: the bins differ, or the reference is empty.
@@ -94,7 +96,7 @@ def bootstrap_similarity(
             f"{reference.counts.sum()} neurons: nothing to compare with"
         )
     if not model.n:
-        return 0.0, 0.0
+        return math.nan, math.nan
     chances = np.append(model.counts, model.n_missing) / model.n
     drawn = rng.multinomial(reference.n, chances, size=n_draws)[:, :-1]
     found = ks_similarity(drawn, reference.counts)

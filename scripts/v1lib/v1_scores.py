@@ -97,7 +97,8 @@ def score_table(
     Returns:
         ``COLUMNS`` and counts: level is property, group or all; n_units the units that count,
         n_values those with a value; n_properties how many properties are in a score, of_properties
-        how many there are in full.
+        how many there are in full. A property that no unit counts for has no score (NaN), and the
+        groups and the whole that it is part of have none.
     """
     values = {name: rows["value"].to_numpy(float) for name, rows in _by_property(properties)}
     rows = [
@@ -113,7 +114,7 @@ def score_table(
     overall = {
         "level": "all",
         "property": overall_name(len(singles), len(references)),
-        "score": groups["score"].mean(),
+        "score": groups["score"].mean(skipna=False),
         "n_properties": len(singles),
         "of_properties": len(references),
     }
@@ -156,7 +157,7 @@ def _mean_row(group: str, part: pd.DataFrame, in_full: int) -> Mapping[str, obje
     return {
         "level": "group",
         "group": group,
-        "score": part["score"].mean(),
+        "score": part["score"].mean(skipna=False),
         "n_properties": len(part),
         "of_properties": int(in_full),
     }
