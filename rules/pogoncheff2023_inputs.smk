@@ -140,16 +140,30 @@ def pogoncheff_panels():
 # ---- profile ----------------------------------------------------------------------------------
 
 pogoncheff_base = config["models"][next(iter(pogoncheff["single"].values()))]
+POGONCHEFF_TRAINING = (
+    *("max_epochs", "batch_size", "learning_rate", "milestones", "milestone_factor"),
+    "optimiser_settings",
+)
 pogoncheff_size = fields_of(pogoncheff["published_size"], "blocks", "width")
 
-# The published training: networks of this size on ImageNet. Others are never judged by its numbers.
+# Says whether these are the paper's networks: of its size and training, on ImageNet. Others are
+# never judged by its numbers. How networks are trained adversarially was not published.
 pogoncheff_profile = {
     "name": pogoncheff["profile"],
-    "is_paper": source_of(pogoncheff["dataset"]) == "imagenet"
-    and fields_of(pogoncheff_base["params"], *pogoncheff_size) == pogoncheff_size,
+    "source": source_of(pogoncheff["dataset"]),
+    "size_px": config["datasets"][pogoncheff["dataset"]]["settings"]["size_px"],
+    "published_size": pogoncheff_size,
+    "sizes": {
+        label: fields_of(config["models"][model]["params"], *pogoncheff_size)
+        for label, model in pogoncheff_all.items()
+    },
+    "trainings": {
+        label: fields_of(config["models"][model]["training"], *POGONCHEFF_TRAINING)
+        for label, model in pogoncheff_normal.items()
+    },
 }
 pogoncheff_configured = {
-    "training": pogoncheff_base["training"],
+    "training": fields_of(pogoncheff_base["training"], *POGONCHEFF_TRAINING),
     "n_draws": config["evaluation"]["v1"]["n_draws"],
     "size_px": config["datasets"][pogoncheff["dataset"]]["settings"]["size_px"],
 }

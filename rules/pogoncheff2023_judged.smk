@@ -54,6 +54,7 @@ rule pogoncheff2023_claims:
         scores=pogoncheff_files(pogoncheff_all, "v1_scores.csv"),
         predictivities=pogoncheff_predictivities(pogoncheff_all),
         accuracies=pogoncheff_accuracies(pogoncheff_evaluated),
+        published=beside("report/published_values.csv"),
         code=code("tables.pogoncheff2023_claims"),
     output:
         claims=pogoncheff_report("claims", "claims.csv", table="claims and verdicts"),
@@ -75,6 +76,7 @@ rule pogoncheff2023_claims:
         ),
         evaluated=as_json(pogoncheff_evaluated),
         profile=as_json(pogoncheff_profile),
+        least_units=V1["least_units"],
     shell:
         command("tables.pogoncheff2023_claims")
 
@@ -85,6 +87,7 @@ rule pogoncheff2023_measured:
         predictivities=pogoncheff_predictivities(pogoncheff_all),
         alexnet=pogoncheff_alexnet(),
         counts="results/pogoncheff2023/network_counts.csv",
+        distributions=beside("report/v1_property_distributions.csv"),
         published=beside("report/published_values.csv"),
         code=code("tables.pogoncheff2023_measured"),
     output:

@@ -59,8 +59,11 @@ NETWORKS = {
 }
 
 
-def scores(model, levels, *, properties=PUBLIC, kind="real", dataset="pictures"):
-    """A table of scores: every group of a seed has its level, so the property score has it too."""
+def scores(model, levels, *, properties=PUBLIC, kind="real", dataset="pictures", n_units_of=None):
+    """A table of scores: every group of a seed has its level, so the property score has it too.
+
+    A level of NaN is that of a network without units; ``n_units_of`` says how many others have.
+    """
     tables = []
     for seed, level in enumerate(levels):
         groups = [
@@ -72,7 +75,9 @@ def scores(model, levels, *, properties=PUBLIC, kind="real", dataset="pictures")
         counts = {"n_properties": sum(properties.values()), "of_properties": 22}
         overall = {"level": "all", "score": level, "property": "v1_property_score"} | counts
         single = {"level": "property", "group": "orientation", "property": "bandwidth"}
-        single |= {"score": level, "raw": level * 0.964, "n_units": 100 + seed, "ceiling": 0.966}
+        n_units = 0 if np.isnan(level) else 100 + seed if n_units_of is None else n_units_of[seed]
+        single |= {"score": level, "raw": level * 0.964, "ceiling": 0.966}
+        single |= {"n_units": n_units, "n_values": n_units}
         single |= {"n_properties": 1, "of_properties": 1}
         table = pd.DataFrame([single, *groups, overall])
         tables.append(table.assign(seed=seed))

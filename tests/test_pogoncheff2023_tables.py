@@ -18,6 +18,7 @@ from v1lib.pogoncheff2023_tables import (
     PROPERTIES,
     SIMULATED_NEURONS,
     UNITS,
+    ZEROS,
     accuracies_of_training,
     alignment_of,
     alignments,
@@ -56,7 +57,8 @@ def test_means_and_errors_over_seeds_are_those_of_a_calculator(tmp_path):
     assert single["mean"] == pytest.approx(0.8) and np.isnan(single["se"])
     assert found.loc[("a", UNITS), "mean"] == 101
     groups = [name for name in GROUPS if name != "texture_modulation"]
-    assert set(found.loc["a"].index) == {PROPERTIES, UNITS, *groups}
+    assert set(found.loc["a"].index) == {PROPERTIES, UNITS, ZEROS, *groups}
+    assert found.loc[("a", ZEROS), "mean"] == 0
     assert found.loc[("a", "response_selectivity"), ["n_parts", "of_parts"]].tolist() == [1, 4]
 
 
@@ -80,6 +82,21 @@ def test_the_overall_score_is_the_mean_of_both_and_needs_recorded_neurons(tmp_pa
 def test_networks_are_judged_by_the_property_score_if_one_was_not_predicted(tmp_path):
     levels = {BASE: [0.5, 0.7], POLAR: [0.6]}
     assert alignment_of(aligned(tmp_path, levels, predicted={BASE: [0.1, 0.2]})) == PROPERTIES
+
+
+def test_runs_without_units_are_in_no_mean_and_leave_the_overall_score_to_the_others(tmp_path):
+    levels = {BASE: [0.5, np.nan, 0.7], POLAR: [np.nan]}
+    values = aligned(tmp_path, levels, predicted={BASE: [0.3, 0.3, 0.3], POLAR: [0.3]})
+    assert alignment_of(values) == OVERALL
+    found = over_seeds(values, {"a": BASE, "b": POLAR}).set_index(["label", "quantity"])
+    assert found.loc[("a", PROPERTIES), ["mean", "n_seeds"]].tolist() == pytest.approx([0.6, 2])
+    assert found.loc[("a", OVERALL), ["mean", "n_seeds"]].tolist() == pytest.approx([0.45, 2])
+    assert found.loc[("a", UNITS), "n_seeds"] == 3
+    assert np.isnan(found.loc[("b", PROPERTIES), "mean"])
+    assert found.loc[("b", PROPERTIES), ["n_seeds", "n_parts"]].tolist() == [0, 15]
+    # One that has a property score and was not predicted is judged by what all have.
+    values = aligned(tmp_path, levels, predicted={POLAR: [0.3]})
+    assert alignment_of(values) == PROPERTIES
 
 
 def test_scores_that_are_there_twice_or_missing_are_errors(tmp_path):

@@ -1,135 +1,20 @@
-"""Tables of Pogoncheff 2023: pages, claims with their verdicts, our values beside the published."""
+"""Tables of Pogoncheff 2023: pages, and claims with their verdicts."""
 
 import math
-from pathlib import Path
 
-import pandas as pd
+import numpy as np
 import pytest
 
 import made_up_v1_scores as made
+from made_up_v1_tables import NORMAL, PROFILE, MadeUp, in_order
 from tables import (
-    compare_with_paper,
-    pogoncheff2023_claims,
-    pogoncheff2023_measured,
     pogoncheff2023_p1_single,
     pogoncheff2023_p2_composites,
     pogoncheff2023_p3_adversarial,
     pogoncheff2023_p4_robustness,
     pogoncheff2023_p7_accuracy,
-    pogoncheff2023_parameters,
 )
-from v1lib.claims import CLAIM_COLUMNS
 from v1lib.files import read_csv, write_csv
-from v1lib.pogoncheff2023_tables import FAMILIES
-
-PUBLISHED = Path(__file__).resolve().parents[1] / "report" / "published_values.csv"
-PROFILE = "small networks, few classes"
-NORMAL = made.SINGLE | made.COMPOSITES
-TWINS = {
-    f"{label}, adversarial": models["adversarial"] for label, models in made.ADVERSARIAL.items()
-}
-LEVELS = dict(
-    zip(
-        NORMAL,
-        (0.50, 0.53, 0.51, 0.54, 0.49, 0.55, 0.60, 0.70, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6),
-        strict=True,
-    )
-)
-PUBLISHED_SIZE = {"blocks": [3, 4, 6, 3], "width": 64}
-TRAINING = {
-    **{"max_epochs": 100, "batch_size": 128, "learning_rate": 0.1, "milestones": [60, 80]},
-    **{"milestone_factor": 0.1, "optimiser_settings": {"momentum": 0.9, "weight_decay": 1e-5}},
-}
-
-
-def in_order(entries):
-    return [list(pair) for pair in entries.items()]
-
-
-class MadeUp:
-    """Results of all networks with known means, in a folder."""
-
-    def __init__(self, folder, *, kind="real", scatter=(-0.01, 0.0, 0.01), **more):
-        self.folder, self.kind = folder, kind
-        levels = LEVELS | {"ResNet-50, adversarial": 0.52, "composite A, adversarial": 0.76}
-        self.models = NORMAL | TWINS
-        seeds = {
-            self.models[label]: [level + s for s in scatter] for label, level in levels.items()
-        }
-        about = {"kind": kind}
-        self.scores = made.written(
-            folder, "s", [made.scores(model, v, **about, **more) for model, v in seeds.items()]
-        )
-        falls = dict.fromkeys(FAMILIES, 0.2)
-        clean = {model: [0.5 + 0.1 * v for v in values] for model, values in seeds.items()}
-        self.accuracies = made.written(
-            folder, "a", [made.accuracies(m, v, falls=falls, **about) for m, v in clean.items()]
-        )
-        curves = {m: [[0.05, 0.2, value] for value in values] for m, values in clean.items()}
-        self.histories = made.written(
-            folder, "h", [made.history(m, v, **about) for m, v in curves.items()]
-        )
-
-    def page(self, module, **options):
-        """The table and the page of a step."""
-        files = {"table": self.folder / "t.csv", "markdown": self.folder / "t.md"}
-        module.main(**files, **{"profile": PROFILE} | options)
-        return read_csv(files["table"]), files["markdown"].read_text()
-
-    def claims(self, *, labels=None, is_paper=False):
-        path = self.folder / "claims.csv"
-        kept = {k: v for k, v in self.models.items() if labels is None or k in labels}
-        pogoncheff2023_claims.main(
-            scores=self.scores,
-            predictivities=[],
-            accuracies=self.accuracies,
-            claims=path,
-            models=in_order(kept),
-            networks={label: made.NETWORKS[label] for label in kept if label in NORMAL},
-            adversarially_trained={"composite A": "composite A, adversarial"}
-            if "composite A, adversarial" in kept
-            else {},
-            evaluated=kept,
-            profile={"name": PROFILE, "is_paper": is_paper},
-        )
-        return read_csv(path, required=CLAIM_COLUMNS).set_index("claim")
-
-    def measured(self, *, is_paper, training=TRAINING, alexnet=(), predictivities=(), n_draws=1000):
-        path = self.folder / "measured.csv"
-        counts = self.folder / "counts.csv"
-        rows = [
-            {"model": "pogoncheff2023_resnet50", "n_trainable": 25_557_032, "n_constant": 0},
-            {
-                "model": "pogoncheff2023_tuned_norm",
-                "n_trainable": 25_557_800,
-                "n_constant": 196_608,
-            },
-            {"model": "pogoncheff2023_div_norm", "n_trainable": 26_736_684, "n_constant": 0},
-            {"model": "pogoncheff2023_other", "n_trainable": 1, "n_constant": 0},
-        ]
-        table = pd.DataFrame(rows).assign(n_classes=1000, size_px=64)
-        table["n_total"] = table["n_trainable"] + table["n_constant"]
-        write_csv(table, counts)
-        pogoncheff2023_measured.main(
-            scores=self.scores,
-            predictivities=list(predictivities),
-            alexnet=list(alexnet),
-            counts=counts,
-            published=PUBLISHED,
-            measured=path,
-            settings={"training": training, "size_px": 64, "n_draws": n_draws},
-            profile={"name": PROFILE, "is_paper": is_paper},
-        )
-        comparison = self.folder / "comparison.csv"
-        compare_with_paper.main(
-            published=PUBLISHED,
-            measured=[path],
-            comparison=comparison,
-            markdown=self.folder / "comparison.md",
-        )
-        table = read_csv(comparison).set_index("id")
-        table.index = table.index.str.removeprefix("pogoncheff2023.")
-        return table, counts
 
 
 @pytest.fixture(scope="module")
@@ -282,67 +167,68 @@ def test_without_seeds_or_networks_a_claim_is_not_tested(real, tmp_path):
     assert "not trained: local RF, normalization" in some.loc["C6", "note"]
 
 
-def test_counts_settings_and_ceilings_are_always_compared(simulated):
-    table, _ = simulated.measured(is_paper=False)
-    verdict = table["verdict"]
-    assert verdict["parameters.resnet50.total"] == "reproduced"
-    assert verdict["parameters.tuned_norm.total"] == "reproduced"
-    assert "196,608 of them constants" in table.loc["parameters.tuned_norm.total", "reason"]
-    assert verdict["parameters.div_norm.trainable"] == "differs"
-    assert verdict["parameters.local_rf.total"] == "not run"
-    assert (
-        verdict.filter(regex="training\\.(epochs|lr_|weight|input)").tolist() == ["reproduced"] * 6
-    )
-    assert verdict["ceiling.bandwidth"] == "reproduced"  # 0.966 within 0.005 of 0.964
-    assert verdict["v1_overall.resnet50"] == "not run"
-    table, _ = simulated.measured(is_paper=False, n_draws=999)
-    assert table.loc["ceiling.bandwidth", "verdict"] == "not comparable"
+UNMEASURED = {
+    "cortical magnification": [0.61, math.nan, 0.59],
+    "local receptive fields": [math.nan] * 3,
+}
 
 
-def test_settings_that_a_profile_reduces_are_not_judged(simulated):
-    reduced = TRAINING | {"max_epochs": 12, "milestones": [8, 10]}
-    other, _ = simulated.measured(is_paper=False, training=reduced)
-    assert other.loc["training.epochs", "verdict"] == "not comparable"
-    assert PROFILE in other.loc["training.lr_milestone_1_epoch", "reason"]
-    assert other.loc["training.batch_size", "verdict"] == "reproduced"
-    papers, _ = simulated.measured(is_paper=True, training=reduced)
-    assert papers.loc["training.epochs", "verdict"] == "differs"
+@pytest.fixture(scope="module")
+def unmeasured(tmp_path_factory):
+    """One network has no units in one of its seeds, another one in none."""
+    return MadeUp(tmp_path_factory.mktemp("unmeasured"), changed=UNMEASURED)
 
 
-def test_scores_of_networks_are_set_beside_the_paper_in_its_own_profile_only(real):
-    model = made.SINGLE["ResNet-50"]
-    predicted = made.written(real.folder, "p", [made.predictivity(model, [0.3, 0.3, 0.3])])
-    table, _ = real.measured(is_paper=True, predictivities=predicted)
-    row = table.loc["v1_overall.resnet50"]
-    assert row["ours"] == pytest.approx(0.4) and row["verdict"] == "not comparable"
-    assert "15 of 22 properties" in row["reason"]
-    table, _ = real.measured(is_paper=False, predictivities=predicted)
-    assert table.loc["v1_overall.resnet50", "verdict"] == "not run"
+def test_a_claim_that_needs_a_network_without_units_is_not_tested(unmeasured):
+    found = unmeasured.claims()
+    needs = ["C1", "C1 (local RF)", "C1 (cortical magnification)", "C2", "C6"]
+    assert set(found.loc[needs, "verdict"]) == {"not tested"}
+    row = found.loc["C1 (cortical magnification)"]
+    assert row["effect"] == pytest.approx(0.1) and row["n"] == 2  # of seeds that have a score
+    assert "0 to 102 units at the stimuli, fewer than 10 are too few to test it" in row["note"]
+    assert "1 of 6 runs have no score" in row["note"]
+    assert np.isnan(found.loc["C1 (local RF)", "effect"])
+    assert found.loc["C1 (center-surround)", "verdict"] == "supported"
+    assert "100 to 102 units at the stimuli;" in found.loc["C1 (center-surround)", "note"]
+    assert found.loc["C4", "n"] == 15
 
 
-def test_alexnet_is_compared_where_it_was_scored(real):
-    whole = made.scores("alexnet", [0.86], properties=made.IN_FULL)
-    partial = made.scores("alexnet", [0.86])
-    scored, _ = real.measured(is_paper=False, alexnet=made.written(real.folder, "x", [whole]))
-    some, _ = real.measured(is_paper=False, alexnet=made.written(real.folder, "y", [partial]))
-    for table in (scored, some):
-        # 0.86 * 0.964 = 0.829, published 0.844 with a tolerance of 0.01
-        assert table.loc["alexnet.raw.bandwidth", "verdict"] == "differs"
-    assert scored.loc["alexnet.group.spatial_frequency", "verdict"] == "reproduced"  # 0.8573
-    assert scored.loc["alexnet.v1_property_score", "verdict"] == "differs"  # 0.6992
-    assert some.loc["alexnet.group.spatial_frequency", "verdict"] == "reproduced"
-    assert some.loc["alexnet.group.response_magnitude", "verdict"] == "not run"
-    assert some.loc["alexnet.v1_property_score", "verdict"] == "not run"
+def test_a_claim_about_networks_with_few_units_is_not_tested(tmp_path):
+    few = MadeUp(tmp_path, n_units_of=[60, 9, 30]).claims()
+    assert set(few["verdict"]) == {"not tested"}
+    assert "9 to 60 units at the stimuli, fewer than 10 are too few" in few.loc["C5", "note"]
+    enough = MadeUp(tmp_path / "enough", n_units_of=[60, 10, 30]).claims()
+    assert enough.loc["C5", "verdict"] == "supported"
+    assert "10 to 60 units at the stimuli;" in enough.loc["C5", "note"]
 
 
-def test_parameters_stand_beside_the_published_ones(real):
-    _, counts = real.measured(is_paper=False)
-    table, page = real.folder / "n.csv", real.folder / "n.md"
-    models = [["tuned", "pogoncheff2023_tuned_norm"], ["other", "pogoncheff2023_other"]]
-    pogoncheff2023_parameters.main(
-        counts=counts, published=PUBLISHED, table=table, markdown=page, models=models
-    )
-    text = page.read_text()
-    assert "| tuned | 25,557,800 | 25,557,800 | 196,608 | 25,754,408 | 25,754,408 |" in text
-    assert "| other | 1 |  | 0 | 1 |  |" in text
-    assert read_csv(table)["published_total"].tolist()[0] == 25_754_408
+def test_tables_say_what_was_not_measured(unmeasured):
+    files = {"scores": unmeasured.scores, "predictivities": []}
+    table, page = unmeasured.page(pogoncheff2023_p1_single, **files, models=in_order(made.SINGLE))
+    local = line_of(page, "local receptive fields")
+    assert local[1:3] == ["0 to 3", "not measured"] and local[-1] == "0"
+    assert line_of(page, "cortical magnification")[1:3] == ["2 to 3", "0.600 ± 0.010"]
+    assert "**Without a score**: local receptive fields (3 of 3), cortical magnification" in page
+    assert "cortical magnification (1 of 3)" in page
+    rows = table[(table["label"] == "cortical magnification")].set_index("quantity")
+    assert rows.loc["properties", "n_seeds"] == 2 and rows.loc["units", "n_seeds"] == 3
+    more = {"models": in_order(NORMAL), "networks": made.NETWORKS}
+    effects = unmeasured.folder / "effects.csv"
+    _, page = unmeasured.page(pogoncheff2023_p2_composites, **files, **more, effects_table=effects)
+    assert "| local RF | local receptive fields | ResNet-50 | not measured |  | 0, 3 |" in page
+    trainings = [["local", *(2 * [made.SINGLE["local receptive fields"]])]]
+    files["histories"] = unmeasured.histories
+    _, page = unmeasured.page(pogoncheff2023_p3_adversarial, **files, models=trainings)
+    assert "| local | property score (15 of 22) | not measured |  | 0, 0 |" in page
+
+
+def test_tables_say_which_scores_are_zero_for_want_of_values(tmp_path):
+    tables = MadeUp(tmp_path)
+    changed = read_csv(tables.scores[0])
+    single = changed["level"] == "property"
+    changed.loc[single, ["score", "raw", "n_values"]] = 0
+    write_csv(changed, tables.scores[0])
+    options = {"scores": tables.scores, "predictivities": [], "models": in_order(made.SINGLE)}
+    _, page = tables.page(pogoncheff2023_p1_single, **options)
+    assert "for want of values**" in page and "ResNet-50 (1 per seed)." in page
+    assert "**Without a score**" not in page

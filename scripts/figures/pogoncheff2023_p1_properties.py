@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from v1lib import plotting
 from v1lib.files import write_csv
 from v1lib.pogoncheff2023_drawing import looks_of, mark_profile
-from v1lib.pogoncheff2023_pages import ALIGNMENT, header_of
+from v1lib.pogoncheff2023_pages import ALIGNMENT, UNMEASURED, header_of
 from v1lib.pogoncheff2023_tables import alignments, network_kind, over_seeds
 from v1lib.steps import Inputs, Output
 
@@ -26,6 +26,8 @@ def main(
     profile: str,
 ) -> None:
     """A dot per seed, mean ± standard error, a line at the first network; a panel per score.
+
+    Networks of which no seed has a score are written "not measured".
 
     ``models``: [label, model] from top to bottom, the network without components first;
     ``predictivities``: none without recordings; ``profile``: on the face of the figure.
@@ -60,7 +62,12 @@ def _draw(ax: Axes, found: pd.DataFrame, values: pd.DataFrame, by_label: dict[st
         own = values[(values["model"] == model) & (values["quantity"] == quantity)]["value"]
         heights = place + plotting.jitter(len(own), 0.5)
         ax.scatter(own, heights, s=7, color=colour, alpha=0.45, linewidths=0)
-        if label in means.index:
+        if own.isna().all() and len(own):
+            ax.text(
+                0.5, place, UNMEASURED, transform=ax.get_yaxis_transform(), va="center",
+                ha="center", fontsize=5.5, color=plotting.GREY,
+            )  # fmt: skip
+        elif label in means.index:
             row = means.loc[label]
             ax.errorbar(row["mean"], place, xerr=_bar(row["se"]), color=colour, capsize=1.5)
             face = colour if looks[model].filled else "white"

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from v1lib import plotting
 from v1lib.files import write_csv
 from v1lib.pogoncheff2023_drawing import legend_of, looks_of, mark_profile
-from v1lib.pogoncheff2023_pages import header_of
+from v1lib.pogoncheff2023_pages import UNMEASURED, header_of
 from v1lib.pogoncheff2023_tables import (
     CLEAN,
     CORRUPTED,
@@ -45,7 +45,8 @@ def main(
 
     ``models``: [label, model] of the networks whose V1 alignment was measured; ``evaluated``: by
     label, the model that was evaluated on corrupted images (the same, or one that was fine-tuned);
-    ``profile``: on the face of the figure. Spearman's rho is over networks.
+    ``profile``: on the face of the figure. Spearman's rho is over networks. Those without a score
+    have no point; the legend says so.
     """
     by_label = {label: model for label, model in models if label in evaluated}
     values = alignments(scores, predictivities)
@@ -64,7 +65,12 @@ def main(
             _draw(ax, rows, by_label)
             ax.set_xlabel(header)
             ax.set_ylabel(name)
-        entries = legend_of(by_label, lines=False)
+        without = aligned.index[aligned["mean"].isna()]
+        named = {
+            f"{name} ({UNMEASURED})" if name in without else name: by_label[name]
+            for name in by_label
+        }
+        entries = legend_of(named, lines=False)
         page.legend(handles=entries, loc="outside lower center", ncols=_LEGEND_COLUMNS)
         mark_profile(page, profile)
     plotting.save_figure(page, figure, pdf, network_kind(accurate))

@@ -7,6 +7,7 @@ from v1lib.markdown import markdown_table
 from v1lib.pogoncheff2023_grid import COMPONENTS, EFFECT_COLUMNS, effects, ticks
 from v1lib.pogoncheff2023_pages import (
     ALIGNMENT,
+    UNMEASURED,
     alignment_columns,
     alignment_notes,
     header_of,
@@ -83,5 +84,6 @@ def _lines(added: pd.DataFrame) -> list[list[object]]:
         interval = "" if pd.isna(row["low"]) else f"{row['low']:+.3f} to {row['high']:+.3f}"
         counts = f"{row['n_with']}, {row['n_without']}"
         labels = (row["with_label"], row["without_label"])
-        lines.append([name, *labels, f"{row['difference']:+.3f}", interval, counts, row["note"]])
+        found = UNMEASURED if pd.isna(row["difference"]) else f"{row['difference']:+.3f}"
+        lines.append([name, *labels, found, interval, counts, row["note"]])
     return lines

@@ -5,7 +5,13 @@ import pandas as pd
 from v1lib.files import write_csv
 from v1lib.markdown import markdown_table
 from v1lib.pogoncheff2023_grid import difference, of_model
-from v1lib.pogoncheff2023_pages import alignment_columns, alignment_notes, table_of, write_page
+from v1lib.pogoncheff2023_pages import (
+    UNMEASURED,
+    alignment_columns,
+    alignment_notes,
+    table_of,
+    write_page,
+)
 from v1lib.pogoncheff2023_tables import (
     BEST,
     UNITS,
@@ -76,12 +82,14 @@ def _lines(
     for quantity, name in columns.items():
         if quantity == UNITS:
             continue
-        both = [of_model(values, model, quantity) for model in (adversarial, normal)]
-        if any(part.empty for part in both):
+        own = values[values["quantity"] == quantity]
+        if not {normal, adversarial} <= set(own["model"]):
             continue
+        both = [of_model(own, model, quantity) for model in (adversarial, normal)]
         found = difference(*both)
+        stated = UNMEASURED if pd.isna(found.value) else f"{found.value:+.3f}"
         low, high = found.interval.low, found.interval.high
         interval = "" if pd.isna(low) else f"{low:+.3f} to {high:+.3f}"
         counts = ", ".join(str(len(part)) for part in both)
-        lines.append([label, name, f"{found.value:+.3f}", interval, counts])
+        lines.append([label, name, stated, interval, counts])
     return lines

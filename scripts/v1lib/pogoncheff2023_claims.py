@@ -1,7 +1,7 @@
 """The claims of Pogoncheff et al. 2023 (reference section 1.1), tested over seeds."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -13,6 +13,7 @@ from v1lib.pogoncheff2023_tables import (
     CORRUPTED,
     PAPER,
     RELATIVE,
+    UNITS,
     alignment_of,
     network_kind,
     over_seeds,
@@ -34,12 +35,15 @@ class Networks:
         models: model by label, of all networks whose V1 alignment was measured.
         roles: of the networks that claims name.
         note: limits of all tests: the profile, what the score lacks.
+        least_units: at the stimuli, of every run of the networks that a claim compares; with fewer
+            its test has no verdict.
     """
 
     values: pd.DataFrame
     models: Mapping[str, str]
     roles: Roles
     note: str
+    least_units: int
 
     @property
     def quantity(self) -> str:
@@ -60,19 +64,46 @@ class Networks:
         """Scores of a network, one per seed."""
         return of_model(self.values, self.models[label], self.quantity)
 
+    def units(self, labels: Iterable[str]) -> pd.Series:
+        """Units at the stimuli of every run of some networks."""
+        return self._values(labels, UNITS)
+
+    def n_missing(self, labels: Iterable[str]) -> int:
+        """How many runs of some networks have no score."""
+        return int(self._values(labels, self.quantity).isna().sum())
+
+    def _values(self, labels: Iterable[str], quantity: str) -> pd.Series:
+        models = [self.models[label] for label in labels]
+        rows = self.values[self.values["model"].isin(models)]
+        return rows.loc[rows["quantity"] == quantity, "value"]
+
     def best(self, labels: list[str]) -> str:
         """The one of these networks with the largest mean score; "" of none."""
-        return max(labels, key=lambda label: self.rows(label)["value"].mean(), default="")
+        scored = [label for label in labels if len(self.rows(label))]
+        return max(scored, key=lambda label: self.rows(label)["value"].mean(), default="")
 
-    def compared(self, claim: str, text: str, first: str, second: str) -> Claim:
+    def compared(
+        self, claim: str, text: str, first: str, second: str, *, among: Iterable[str] = ()
+    ) -> Claim:
         """The claim that the first of two networks has the larger score.
 
-        A network without a name was not trained, and the claim is not tested.
+        A network without a name was not trained, and the claim is not tested. Nor is it where a
+        run of one of the networks has too few units, or none: ``among`` are those that the second
+        was chosen from, whose scores matter, too.
         """
         if not (first and second):
-            return self.untested(claim, text, "a network that it is about was not trained")
+            why = "a network that it is about was not trained, or has no score"
+            return self.untested(claim, text, why)
         found = difference(self.rows(first), self.rows(second))
-        few = "" if math.isfinite(found.interval.low) else "fewer than two seeds on a side; "
+        few = "" if math.isfinite(found.interval.low) else "fewer than two seeds on a side"
+        compared = {first, second, *among}
+        units, n_missing = self.units(compared), self.n_missing(compared)
+        reasons = [f"{_counted(units)} units at the stimuli"]
+        if units.min() < self.least_units:
+            reasons[0] += f", fewer than {self.least_units} are too few to test it"
+        if n_missing:
+            reasons.append(f"{n_missing} of {len(units)} runs have no score")
+        is_tested = units.min() >= self.least_units and not n_missing
         return Claim(
             paper=PAPER,
             claim=claim,
@@ -82,9 +113,9 @@ class Networks:
             effect=found.value,
             low=found.interval.low,
             high=found.interval.high,
-            verdict=claim_verdict(found.interval, above=0.0),
+            verdict=claim_verdict(found.interval, above=0.0) if is_tested else "not tested",
             source_kind=self.kind,
-            note=few + self.note,
+            note="; ".join(filter(None, [few, *reasons, self.note])),
         )
 
     def untested(self, claim: str, text: str, why: str) -> Claim:
@@ -120,9 +151,9 @@ def mechanisms(networks: Networks) -> Iterator[Claim]:
 def composites(networks: Networks) -> Claim:
     """C2: with several mechanisms V1 is explained better than with any one of them."""
     roles = networks.roles
-    best = networks.best(list(roles.single.values()))
+    single = list(roles.single.values())
     text = "networks with several mechanisms explain V1 best"
-    row = networks.compared("C2", text, roles.full, best)
+    row = networks.compared("C2", text, roles.full, networks.best(single), among=single)
     compared = "the second is the best single mechanism"
     others = "“best at the time of publication” needs scores of other laboratories' models"
     return replace(row, note=f"{compared}; {others}; {row.note}")
@@ -173,8 +204,14 @@ def robust(networks: Networks, accuracies: pd.DataFrame, evaluated: Mapping[str,
         p=p,
         source_kind=network_kind(accuracies),
         note=f"says how it was measured, not what was found; rho with corrupted / clean {share:.2f}"
-        f"; {networks.note}",
+        f"; {_counted(networks.units(labels))} units at the stimuli; {networks.note}",
     )
+
+
+def _counted(units: pd.Series) -> str:
+    """Numbers of units from the smallest to the largest: "9 to 60"."""
+    low, high = units.min(), units.max()
+    return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
 
 
 def adversarial(networks: Networks, twin: str) -> Claim:
@@ -191,9 +228,10 @@ def adversarial(networks: Networks, twin: str) -> Claim:
 def strongest(networks: Networks) -> Claim:
     """C6: of the single mechanisms cortical magnification raises V1 alignment most."""
     single = networks.roles.single
-    second = networks.best([label for name, label in single.items() if name != "magnification"])
+    others = [label for name, label in single.items() if name != "magnification"]
     text = "cortical magnification gives the largest gain of a single mechanism"
-    row = networks.compared("C6", text, single.get("magnification", ""), second)
+    first = single.get("magnification", "")
+    row = networks.compared("C6", text, first, networks.best(others), among=others)
     lacking = [name for key, name in COMPONENTS.items() if key not in single]
     aside = f"not trained: {', '.join(lacking)}; " if lacking else ""
     return replace(row, note=f"{_RECOLLECTED}; {aside}{row.note}")

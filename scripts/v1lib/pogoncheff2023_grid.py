@@ -98,16 +98,18 @@ def effects(
 
     Returns:
         ``EFFECT_COLUMNS``: difference of the means over seeds, with minus without the component,
-        and its 95 % interval (NaN with fewer than two seeds on a side).
+        and its 95 % interval (NaN with fewer than two seeds on a side). ``n_with`` and
+        ``n_without`` are seeds with a value; the difference is NaN where a side has none.
     """
     rows = []
     for pair in pairs(networks):
         named = {"with": models[pair.larger], "without": models[pair.smaller]}
         of_both = {side: of_model(values, model, quantity) for side, model in named.items()}
-        if of_both["with"].empty or of_both["without"].empty:
+        asked = [_asked(values, model, quantity) for model in named.values()]
+        if any(part.empty for part in asked):
             continue
         found = difference(of_both["with"], of_both["without"])
-        first = of_both["with"].iloc[0]
+        first = asked[0].iloc[0]
         rows.append(
             {
                 **{"component": pair.component, "kind": pair.kind, "quantity": quantity},
@@ -179,8 +181,12 @@ def difference(first: pd.DataFrame, second: pd.DataFrame) -> Difference:
 
 def of_model(values: pd.DataFrame, model: str, quantity: str) -> pd.DataFrame:
     """Rows of a model and a quantity that have a value, one per seed."""
-    chosen = values[(values["model"] == model) & (values["quantity"] == quantity)]
-    return chosen.dropna(subset=["value"])
+    return _asked(values, model, quantity).dropna(subset=["value"])
+
+
+def _asked(values: pd.DataFrame, model: str, quantity: str) -> pd.DataFrame:
+    """The same with those that have no value: seeds in which nothing was measured."""
+    return values[(values["model"] == model) & (values["quantity"] == quantity)]
 
 
 def _kinds(params: Mapping) -> dict[str, str]:

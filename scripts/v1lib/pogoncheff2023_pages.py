@@ -18,6 +18,7 @@ from v1lib.pogoncheff2023_tables import (
     RELATIVE,
     SIMULATED_NEURONS,
     UNITS,
+    ZEROS,
 )
 
 _NAMES = {
@@ -46,6 +47,15 @@ PREDICTED_NOTE = (
     "Neural predictivity: partial least squares, (r / ceiling)² as in 2023, of {neurons}; the "
     "published scores are for other, private recordings. The formula of 2026 is r² / ceiling. "
     "V1 overall: mean of predictivity (2023) and property score."
+)
+UNMEASURED = "not measured"
+UNMEASURED_NOTE = (
+    "**Without a score**: {networks}. Seeds in which no unit at the stimuli counts for a property; "
+    "they are in no mean and in no n of a score."
+)
+ZEROS_NOTE = (
+    "**Properties that score 0 for want of values**, as in the published benchmarks where more "
+    "than a tenth of the bootstrap samples of units holds no value: {networks}."
 )
 UNPREDICTED_NOTE = "No overall score: recorded neurons to predict are not configured."
 
@@ -94,7 +104,26 @@ def alignment_notes(found: pd.DataFrame) -> list[str]:
     predicted = found.loc[found["quantity"] == PREDICTIVITY, "neurons"].dropna().unique()
     notes.append(PREDICTED_NOTE.format(neurons=", ".join(predicted)) if len(predicted) else "")
     notes.append("" if OVERALL in set(found["quantity"]) else UNPREDICTED_NOTE)
+    notes += [_unmeasured_note(found), _zeros_note(found)]
     return [note for note in notes if note]
+
+
+def _unmeasured_note(found: pd.DataFrame) -> str:
+    """Networks with seeds that have no score; "" if all seeds of all networks have one."""
+    seeds = found.set_index("label")
+    scored, of = (
+        seeds.loc[seeds["quantity"] == name, "n_seeds"].astype(int) for name in (PROPERTIES, UNITS)
+    )
+    lacking = {label: of[label] - n for label, n in scored.items() if n < of[label]}
+    named = [f"{label} ({n} of {of[label]})" for label, n in lacking.items()]
+    return UNMEASURED_NOTE.format(networks=", ".join(named)) if named else ""
+
+
+def _zeros_note(found: pd.DataFrame) -> str:
+    """Networks with properties that score 0 because units have no value; "" if there is none."""
+    zeros = found[(found["quantity"] == ZEROS) & (found["mean"] > 0)]
+    named = [f"{row.label} ({row.mean:.3g} per seed)" for row in zeros.itertuples()]
+    return ZEROS_NOTE.format(networks=", ".join(named)) if named else ""
 
 
 def table_of(
@@ -119,7 +148,10 @@ def table_of(
 
 
 def seeds_of(rows: pd.DataFrame) -> str:
-    """Number of seeds of a network; "2 to 3" where it differs between quantities."""
+    """Number of seeds of a network; "2 to 3" where it differs between quantities.
+
+    Seeds without a score count in the number of units, but not in that of a score.
+    """
     counts = sorted({int(n) for n in rows["n_seeds"]})
     return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
@@ -128,6 +160,8 @@ def _cell(cells: pd.DataFrame, quantity: str) -> str:
     if quantity not in cells.index:
         return ""
     mean, se = (float(cells.loc[quantity, name]) for name in ("mean", "se"))
+    if math.isnan(mean):
+        return UNMEASURED
     return f"{mean:.0f}" if quantity == UNITS else stated(mean, se)
 
 

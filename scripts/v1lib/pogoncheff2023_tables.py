@@ -17,6 +17,7 @@ PAPER = "pogoncheff2023"
 OVERALL, PREDICTIVITY, PROPERTIES = "overall", "predictivity", "properties"
 PREDICTIVITY_2026 = "predictivity_2026"  # another formula for the same
 UNITS = "units"
+ZEROS = "zeros_without_values"
 SIMULATED_NEURONS = " (simulated neurons)"
 CLEAN, CORRUPTED, RELATIVE = "clean", "corrupted", "relative"
 BEFORE, BEST, LAST = "before", "best", "last"  # accuracies of a training
@@ -38,7 +39,10 @@ SUMMARY_COLUMNS = (
 )
 _OF_NEURONS = (PREDICTIVITY, PREDICTIVITY_2026)
 _RUN = ["dataset", "model", "seed", "source_kind"]
-_SCORES = (*_RUN, "level", "group", "score", "n_units", "n_properties", "of_properties")
+_SCORES = (
+    *(*_RUN, "level", "group", "score", "n_units", "n_values"),
+    *("n_properties", "of_properties"),
+)
 _ACCURACIES = (*_RUN, "evaluated_on", "corruption", "severity", "top1", "generated")
 _HISTORY = (*_RUN, "step", "validation_accuracy")
 
@@ -55,16 +59,22 @@ def alignments(scores: Sequence[Path], predictivities: Sequence[Path]) -> pd.Dat
         has in full), neurons (data set that predictivity is of; it says if simulated). Quantities:
         groups, ``PROPERTIES``, ``PREDICTIVITY`` (by the formula of 2023) and ``OVERALL``, the mean
         of the two; ``PREDICTIVITY_2026``; ``UNITS``, the largest number of units that a property
-        counts for. Without recorded neurons, only simulated ones, there is no overall score.
+        counts for; ``ZEROS``, how many properties score 0 because too few units have a value. A
+        run without units has NaN for its scores. Without recorded neurons, only simulated ones,
+        there is no overall score.
     """
     table = pd.concat([read_csv(path, required=_SCORES) for path in scores], ignore_index=True)
-    units = table.groupby(_RUN, as_index=False)["n_units"].max().assign(quantity=UNITS)
+    # A likeness of exactly 0 takes all units in the farthest bin; here some have no value.
+    is_zero = (table["score"] == 0) & (table["n_values"] < table["n_units"])
+    runs = table.assign(value=is_zero.astype(float)).groupby(_RUN, as_index=False)
+    units = runs["n_units"].max().rename(columns={"n_units": "value"}).assign(quantity=UNITS)
+    zeros = runs["value"].sum().assign(quantity=ZEROS)
     table = table[table["level"].isin(["group", "all"])]
     quantity = table["group"].where(table["level"] == "group", PROPERTIES)
     table = table.assign(quantity=quantity, value=table["score"])
     table = table.rename(columns={"n_properties": "n_parts", "of_properties": "of_parts"})
     parts = [table[[*VALUE_COLUMNS, "n_parts", "of_parts"]]]
-    parts.append(units.rename(columns={"n_units": "value"})[list(VALUE_COLUMNS)])
+    parts += [units[list(VALUE_COLUMNS)], zeros[list(VALUE_COLUMNS)]]
     if predictivities:
         predicted = pd.concat([_predictivity(path) for path in predictivities], ignore_index=True)
         properties = parts[0][parts[0]["quantity"] == PROPERTIES]
@@ -248,11 +258,12 @@ def over_seeds(
 def alignment_of(values: pd.DataFrame) -> str:
     """The quantity by which V1 alignment is judged.
 
-    ``OVERALL`` if every run with a property score has it, else ``PROPERTIES``.
+    ``OVERALL`` if every run with a property score has it, else ``PROPERTIES``. Runs without a score
+    of their properties can have neither.
     """
-    runs = values[values["quantity"] == PROPERTIES]
-    overall = values[(values["quantity"] == OVERALL) & values["value"].notna()]
-    return OVERALL if len(overall) == len(runs) else PROPERTIES
+    scored = values[values["value"].notna()]
+    overall, properties = ((scored["quantity"] == name).sum() for name in (OVERALL, PROPERTIES))
+    return OVERALL if overall and overall == properties else PROPERTIES
 
 
 def network_kind(values: pd.DataFrame) -> str:
