@@ -6,6 +6,7 @@ include: "pogoncheff2023_alignment.smk"
 include: "pogoncheff2023_accuracy.smk"
 include: "pogoncheff2023_analyses.smk"
 include: "pogoncheff2023_alexnet.smk"
+include: "pogoncheff2023_recovery.smk"
 include: "pogoncheff2023_judged.smk"
 
 

@@ -81,6 +81,23 @@ rule score_v1_properties:
         command("score_v1_properties")
 
 
+use rule score_v1_properties as score_v1_cells with:
+    input:
+        properties="results/{paper}/v1_cells_properties.csv",
+        populations="results/{paper}/v1_cells_populations.csv",
+        distributions=beside("report/v1_property_distributions.csv"),
+        measured=v1_measured(),
+        code=code("score_v1_properties"),
+    output:
+        scores="results/{paper}/v1_cells_scores.csv",
+    log:
+        "logs/score_v1_cells/{paper}.log",
+    benchmark:
+        "logs/benchmarks/score_v1_cells/{paper}.tsv"
+    wildcard_constraints:
+        paper="|".join(config["papers"]),
+
+
 rule recover_v1_properties:
     input:
         units="results/{paper}/v1_cells_units.csv",
@@ -88,10 +105,13 @@ rule recover_v1_properties:
         code=code("recover_v1_properties"),
     output:
         recovery="results/{paper}/v1_cells.csv",
+        agreement="results/{paper}/v1_cells_agreement.csv",
     log:
         "logs/recover_v1_properties/{paper}.log",
     benchmark:
         "logs/benchmarks/recover_v1_properties/{paper}.tsv"
+    wildcard_constraints:
+        paper="|".join(config["papers"]),
     conda:
         ENVIRONMENT
     resources:
@@ -99,6 +119,7 @@ rule recover_v1_properties:
         runtime=lambda wildcards, attempt: 15 * attempt,
     params:
         subject=v1_cells(),
+        options=as_json(V1["recovery"]),
     shell:
         command("recover_v1_properties")
 

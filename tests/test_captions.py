@@ -15,6 +15,7 @@ ALWAYS_SIMULATED = (
     *("kindel2019_k11_orientation", "kindel2019_recovery"),
     "burg2021_recovery",
     *("lurz2021_ablation", "lurz2021_fig1_collections", "lurz2021_recovery"),
+    "pogoncheff2023_recovery",
 )
 PAPERS = {  # as its rules call it
     "kindel": "kindel2019",

@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from project_copy import ROOT, ProjectCopy
+from v1lib.files import read_csv
+from v1lib.pogoncheff2023_profile import differs_from_paper
 
 pytestmark = pytest.mark.workflow
 
@@ -156,3 +158,41 @@ def test_demo_tunes_two_networks_whose_accuracy_is_in_p7(project):
     assert "score_classifier" not in jobs
     without = planned_in_full(project, targets=(table,))
     assert {dataset for dataset, _ in trained(without)} == {"objects_simulated"}
+
+
+def test_the_experiment_on_cells_of_known_tuning_is_a_result_of_the_paper(project):
+    """Planned with the rest of the paper, and without a network when asked for alone."""
+    recovery, scores = (
+        f"results/pogoncheff2023/{name}" for name in ("recovery", "v1_cells_scores")
+    )
+    alone = project.planned(f"{recovery}.png", f"{scores}.csv", demo=False)
+    assert {rule for rule in alone if rule != "all"} == {
+        *("measure_v1_cells", "recover_v1_properties", "score_v1_cells"),
+        "pogoncheff2023_recovery",
+    }
+    planned = project.planned("pogoncheff2023")
+    assert alone.keys() <= planned.keys()
+    outputs = planned["pogoncheff2023_recovery"] + planned["score_v1_cells"]
+    assert {f"{recovery}.{end}" for end in ("png", "pdf", "csv")} | {f"{scores}.csv"} == set(
+        outputs
+    )
+
+
+def test_networks_are_the_papers_only_with_its_sizes_and_training(project):
+    """What the rules hand on, judged as the steps do: sizes of all, training of the normal ones."""
+    known = read_csv(ROOT / "report/published_values.csv").set_index("id")["value"]
+    claims = ("results/pogoncheff2023/claims.csv",)
+
+    def differs(**change):
+        jobs = planned_in_full(project, profile("paper"), change, targets=claims)
+        [block] = jobs["pogoncheff2023_claims"]
+        assert "--least-units 10" in block
+        found = json.loads(re.search(r"--profile '(.*?)' --", block)[1])
+        assert len(found["sizes"]) == 16 and len(found["trainings"]) == 14
+        return differs_from_paper(found, known)
+
+    assert differs() == ""
+    short = {"pogoncheff2023_composite_b": {"training": {"max_epochs": 2}}}
+    assert differs(models=short).startswith("composite B is trained with epochs 2")
+    small = {"pogoncheff2023_composite_a_adversarial": {"params": {"width": 16}}}
+    assert differs(models=small).startswith("composite A, adversarial has blocks [3, 4, 6, 3], wi")

@@ -141,7 +141,7 @@ def test_subjects_without_units_or_responses_have_no_properties():
 def recovered(tmp_path_factory):
     """Measured, scored and compared by the three steps."""
     folder = tmp_path_factory.mktemp("cells")
-    names = ("populations", "units", "properties", "scores", "recovery")
+    names = ("populations", "units", "properties", "scores", "recovery", "agreement")
     paths = {name: folder / f"{name}.csv" for name in names}
     measure(
         checkpoints=[],
@@ -167,7 +167,9 @@ def recovered(tmp_path_factory):
         units=paths["units"],
         properties=paths["properties"],
         recovery=paths["recovery"],
+        agreement=paths["agreement"],
         subject=KNOWN,
+        options={"n_permutations": 200, "seed": 0},
     )
     return {name: read_csv(path) for name, path in paths.items()}
 
@@ -248,6 +250,26 @@ def test_the_scores_say_that_they_are_partial_and_simulated(recovered):
     assert (singles["n_units"] == 40).all()
     sizes = singles.set_index("property")["n_values"]
     assert sizes["surround_diameter"] < sizes["surround_suppression_index"] == 40
+
+
+def test_the_agreement_says_that_cells_away_are_left_out_and_how_near_the_others_come(recovered):
+    cells, found = recovered["recovery"], recovered["agreement"].set_index("property")
+    assert set(found["source_kind"]) == set(cells["source_kind"]) == {"simulated"}
+    assert len(found) == 5 + 15 and found.index.tolist() == list(cells["property"].unique())
+    places = cells[cells["property"] == "at_stimuli"]
+    assert places["planted"].tolist() == places["measured"].tolist() == [1] * 40 + [0] * 10
+    row = found.loc["at_stimuli"]
+    assert (row["n_cells"], row["n"], row["error"]) == (50, 50, 0)
+    assert row["control"] == pytest.approx(2 * 0.8 * 0.2, abs=0.03)
+    # Of the cells away positions are planted, not measured.
+    assert found.loc["field_x", ["n_cells", "n_planted", "n_measured", "n"]].tolist() == [
+        *(50, 50, 40, 40),
+    ]
+    planted = cells.query("property == 'field_x'")["planted"]
+    assert (planted[:40] - 0.5).abs().max() < 0.1 and (planted[40:50] - 0.5).abs().min() > 0.4
+    near = found.loc[["field_y", "field_x", "drawn_orientation", "drawn_frequency", "bandwidth"]]
+    assert (near["error"] < 0.35 * near["control"]).all()
+    assert near["p"].tolist() == pytest.approx([1 / 201] * 5)
 
 
 def test_expected_responses_of_a_cell_by_hand():

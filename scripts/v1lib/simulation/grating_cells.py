@@ -10,7 +10,7 @@ its two. Both drive and pool are 1 for an endless grating of the cell's own orie
 frequency at full contrast. Positions and orientations are those of ``v1lib.v1_stimuli``.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import j0
@@ -200,18 +200,6 @@ def drawn_cells(rng: np.random.Generator, settings: CellSettings) -> GratingCell
         surround_sigma_deg=sigma * rng.uniform(*settings.surround_ratio, n),
         baseline=np.full(n, settings.baseline),
     )
-
-
-def cells_of(rows: dict[str, np.ndarray]) -> GratingCells:
-    """Cells from columns of a table.
-
-    Raises:
-        ValueError: one is missing.
-    """
-    names = [entry.name for entry in fields(GratingCells)]
-    if missing := [name for name in names if name not in rows]:
-        raise ValueError(f"no cells: column {missing[0]!r} is missing")
-    return GratingCells(**{name: np.asarray(rows[name]) for name in names})
 
 
 def _degrees_from_cells(cells: GratingCells, screen: Screen) -> tuple[np.ndarray, np.ndarray]:
