@@ -11,7 +11,7 @@ from scipy import stats
 import made_up_v1_scores as made
 from drawn_texts import texts_outside, texts_overlapping
 from v1lib import plotting
-from v1lib.files import read_csv
+from v1lib.files import read_csv, write_csv
 from v1lib.pogoncheff2023_drawing import looks_of
 from v1lib.pogoncheff2023_tables import FAMILIES
 from v1lib.steps import parser_of
@@ -228,3 +228,23 @@ def test_twins_look_like_the_networks_they_come_from():
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_has_a_command_line(name):
     assert "--figure" in parser_of(step(name), name).format_help()
+
+
+def test_figures_say_which_networks_have_no_score(tmp_path):
+    """The last network has no units at the stimuli in any seed, another has none in one of two."""
+    draw = Drawer(tmp_path, "few")
+    _, some, none = draw.models.values()
+    for number, (model, levels) in enumerate({some: [0.7, np.nan], none: [np.nan] * 2}.items()):
+        write_csv(made.scores(model, levels), draw.scores[1 + number])
+    outputs, page = draw("p1_properties")
+    for ax in (ax for ax in page.axes if ax.axison):
+        assert [text.get_text() for text in ax.texts] == ["not measured"]
+    table = read_csv(outputs["table"])
+    means = table[(table["series"] == "mean") & (table["quantity"] == "properties")]
+    assert means["n_seeds"].tolist() == [2, 1, 0] and means["value"].isna().tolist()[2]
+    assert texts_outside(page) == [] and texts_overlapping(page) == []
+    outputs, page = draw("p4_alignment")
+    labels = [text.get_text() for text in page.legends[0].get_texts()]
+    assert labels == ["ResNet-50", "cortical magnification", "composite A (not measured)"]
+    assert set(read_csv(outputs["table"])["n"]) == {2}
+    assert texts_outside(page) == [] and texts_overlapping(page) == []
