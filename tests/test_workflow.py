@@ -19,7 +19,9 @@ RESULTS = "results/kindel2019"
 LURZ = "results/lurz2021"
 POGONCHEFF = "results/pogoncheff2023"
 # Of numbers of parameters and settings, and of published distributions: no simulated data enter.
-FACTS = tuple(f"pogoncheff2023.{item}." for item in ("parameters", "training", "ceiling"))
+FACTS = tuple(
+    f"pogoncheff2023.{item}." for item in ("parameters", "training", "ceiling", "ringach2002")
+)
 LN = "results/kindel2019_simulated/kindel2019_ln"
 
 
