@@ -15,6 +15,7 @@ from project_copy import TINY, ProjectCopy
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
+CALM = ("--max-jobs-per-timespan", "1000/5s")  # for many short jobs, see the Makefile
 RESULTS = "results/kindel2019"
 LURZ = "results/lurz2021"
 POGONCHEFF = "results/pogoncheff2023"
@@ -29,7 +30,7 @@ LN = "results/kindel2019_simulated/kindel2019_ln"
 def finished(tmp_path_factory) -> ProjectCopy:
     """A copy in which everything has run once."""
     project = ProjectCopy(tmp_path_factory.mktemp("finished"))
-    done = project.snakemake(settings=(TINY,))
+    done = project.snakemake(*CALM, settings=(TINY,))
     assert done.returncode == 0, done.stdout + done.stderr
     return project
 
