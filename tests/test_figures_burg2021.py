@@ -8,6 +8,7 @@ import pytest
 from matplotlib.image import imread
 
 import made_up_searches as made
+from drawn_pages import saved_page
 from drawn_texts import texts_outside, texts_overlapping
 from v1lib import plotting
 from v1lib.files import read_csv, write_csv
@@ -53,15 +54,10 @@ def draw(request, tmp_path_factory):
             table = made.ranking(made.draws(model, n_draws, source_kind=kind))
             rankings.append(place / f"{model}.csv")
             write_csv(table.assign(fev=0.4) if same_fev else table, rankings[-1])
-        pages, save = [], plotting.save_figure
         files = {"figure": f"{name}.png", "pdf": f"{name}.pdf", "table": f"{name}.csv"}
         outputs = {key: place / file for key, file in files.items()}
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                plotting, "save_figure", lambda page, *rest: (pages.append(page), save(page, *rest))
-            )
-            step(name)(rankings=rankings, n_top=10, **options, **outputs)
-        return outputs, pages[0], kind, n_draws
+        page = saved_page(step(name), rankings=rankings, n_top=10, **options, **outputs)
+        return outputs, page, kind, n_draws
 
     return run
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import made_up_burg2021 as made
+from drawn_pages import saved_page
 from drawn_texts import texts_outside, texts_overlapping, visible_texts
 from v1lib import plotting
 from v1lib.files import read_csv
@@ -140,18 +141,13 @@ def case(request, made_up):
     (inputs, figures), (size, name) = made_up, request.param
     folder = inputs(size)
     if request.param not in figures:
-        pages, save = [], plotting.save_figure
         files = {"figure": f"{name}.png", "pdf": f"{name}.pdf", "table": f"{name}.csv"}
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                plotting, "save_figure", lambda page, *rest: (pages.append(page), save(page, *rest))
-            )
-            step(name)(
-                **inputs_of(name, folder),
-                **FIGURES[name][2],
-                **{key: folder / name / file for key, file in files.items()},
-            )
-        (figures[request.param],) = pages
+        figures[request.param] = saved_page(
+            step(name),
+            **inputs_of(name, folder),
+            **FIGURES[name][2],
+            **{key: folder / name / file for key, file in files.items()},
+        )
     kind, page = size.split("-")[1], figures[request.param]
     return Case(name, size.split("-")[0], kind, folder, folder / name, page)
 

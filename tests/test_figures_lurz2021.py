@@ -9,6 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 import made_up_populations as made
+from drawn_pages import saved_page
 from drawn_texts import texts_outside, texts_overlapping
 from figures.lurz2021_ablation import at_largest
 from figures.lurz2021_fig1_collections import cells_of
@@ -120,13 +121,7 @@ def run(main, place, options):
     """The outputs of a figure step and the page that it saved."""
     files = {"figure": "a.png", "pdf": "a.pdf", "table": "a.csv"}
     outputs = {key: place / file for key, file in files.items()}
-    pages, save = [], plotting.save_figure
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            plotting, "save_figure", lambda page, *rest: (pages.append(page), save(page, *rest))
-        )
-        main(**options, **outputs)
-    return outputs, pages[0]
+    return outputs, saved_page(main, **options, **outputs)
 
 
 @pytest.fixture(scope="module", params=list(CASES))

@@ -9,6 +9,7 @@ from matplotlib.image import imread
 from scipy import stats
 
 import made_up_v1_scores as made
+from drawn_pages import saved_page
 from drawn_texts import texts_outside, texts_overlapping
 from v1lib import plotting
 from v1lib.files import read_csv, write_csv
@@ -110,15 +111,8 @@ class Drawer:
         if name not in self.drawn:
             files = {"figure": "a.png", "pdf": "a.pdf", "table": "a.csv"}
             outputs = {key: self.folder / name / file for key, file in files.items()}
-            pages, save = [], plotting.save_figure
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(
-                    plotting,
-                    "save_figure",
-                    lambda page, *rest: (pages.append(page), save(page, *rest)),
-                )
-                step(name)(**self.options(name), **outputs, profile=PROFILE)
-            self.drawn[name] = outputs, pages[0]
+            page = saved_page(step(name), **self.options(name), **outputs, profile=PROFILE)
+            self.drawn[name] = outputs, page
         return self.drawn[name]
 
 

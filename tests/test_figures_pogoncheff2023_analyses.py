@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
+from drawn_pages import saved_page
 from drawn_texts import texts_outside, texts_overlapping
 from v1lib import plotting
 from v1lib.component_tables import COMPONENT_COLUMNS, FULL_WIDTH
@@ -69,13 +70,8 @@ def draw(name, folder, options):
     """The table of a figure and the page that was saved."""
     main = importlib.import_module(f"figures.pogoncheff2023_{name}").main
     outputs = {key: folder / f"a.{end}" for key, end in ENDINGS.items()}
-    pages, save = [], plotting.save_figure
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            plotting, "save_figure", lambda page, *rest: (pages.append(page), save(page, *rest))
-        )
-        main(**options, **outputs, profile=PROFILE)
-    return read_csv(outputs["table"]), pages[0], outputs
+    page = saved_page(main, **options, **outputs, profile=PROFILE)
+    return read_csv(outputs["table"]), page, outputs
 
 
 ENDINGS = {"figure": "png", "pdf": "pdf", "table": "csv"}

@@ -6,6 +6,7 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.image import imread
 
+from drawn_pages import saved_page
 from drawn_texts import texts_outside, texts_overlapping
 from figures.pogoncheff2023_recovery import main
 from test_distribution_similarity import DISTRIBUTIONS
@@ -60,13 +61,8 @@ def drawn(folder, cells):
     write_csv(agreements(cells, n_permutations=200, seed=0), paths["agreement"])
     files = {"figure": "recovery.png", "pdf": "recovery.pdf", "table": "recovery.csv"}
     outputs = {key: folder / file for key, file in files.items()}
-    pages, save = [], plotting.save_figure
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            plotting, "save_figure", lambda page, *rest: (pages.append(page), save(page, *rest))
-        )
-        main(**paths, **outputs)
-    return read_csv(outputs["table"]), pages[0], outputs
+    page = saved_page(main, **paths, **outputs)
+    return read_csv(outputs["table"]), page, outputs
 
 
 @pytest.fixture(scope="module", params=list(CASES))
@@ -153,3 +149,15 @@ def test_a_table_of_another_step_is_refused(tmp_path):
 
 def test_the_figure_has_a_command_line():
     assert "--agreement" in parser_of(main, "pogoncheff2023_recovery").format_help()
+
+
+def test_a_measure_in_which_all_planted_cells_are_alike_has_no_share(tmp_path):
+    cells = made_up_cells(10, 4)
+    is_alike = cells["property"] == "orientation_selective"
+    assert (cells.loc[is_alike, "planted"] == 1).all()
+    cells.loc[cells.index[is_alike][0], "measured"] += 1
+    table, page, _ = drawn(tmp_path, cells)
+    row = table[table["series"] == "property"].set_index("property").loc["orientation_selective"]
+    assert row["error"] == pytest.approx(row["control"]) and row["error"] > 0
+    texts = [text.get_text() for text in page.axes[5].texts if text.get_text() != "f"]
+    assert texts == ["all cells alike"]

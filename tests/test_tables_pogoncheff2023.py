@@ -136,6 +136,7 @@ def test_claims_follow_from_the_means(real):
     assert set(found.loc[list(expected), "verdict"]) == {"supported"}
     assert found.loc[["C3", "C4"], "verdict"].tolist() == ["not tested"] * 2
     assert found.loc["C4", "n"] == 16 and found.loc["C4", "effect"] == pytest.approx(1.0)
+    assert np.isnan(found.loc["C4", "p"])
     assert found["statistic"].str.contains("property score \\(15 of 22\\)").sum() == 10
     assert "not the published training" not in " ".join(found["note"].dropna())
 

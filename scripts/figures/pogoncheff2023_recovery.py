@@ -112,14 +112,14 @@ def _draw_property(ax: Axes, rows: pd.DataFrame, found: pd.Series) -> pd.DataFra
 
 def _draw_errors(ax: Axes, found: pd.DataFrame) -> None:
     """Errors of all properties over those with cells exchanged."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = (found["error"] / found["control"]).to_numpy()
+    # Exchanging cells that are alike changes nothing, so that there is no chance to compare with.
+    alike = np.isclose(found["error"], found["control"], rtol=1e-9, atol=0)
+    share = (found["error"] / found["control"]).mask(alike).to_numpy()
     heights = np.arange(len(found))
     ax.axvline(1, color="black", linewidth=0.7, linestyle="--", zorder=0)
     ax.scatter(share, heights, color=plotting.BLUE, s=9, linewidth=0)
     for height in heights[~np.isfinite(share)]:
-        row = found.iloc[height]
-        text = "all cells alike" if row["error"] == 0 else "no cell has both"
+        text = "all cells alike" if alike[height] else "no cell has both"
         ax.text(0.5, height, text, ha="center", va="center", fontsize=5.5, color=plotting.GREY)
     names = [_NAMES.get(name, name.replace("_", " ")) for name in found.index]
     ax.set_yticks(heights, names, fontsize=5.5)
