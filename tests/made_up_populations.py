@@ -17,8 +17,8 @@ FIG5 = {
     "1-S": "lurz2021_transfer_1s",
     "VGG16": "lurz2021_vgg16",
     "random VGG16": "lurz2021_random_vgg16",
-    "random core 128": "lurz2021_random128",
-    "random core 64": "lurz2021_random64",
+    "random core, wide": "lurz2021_random128",
+    "random core, narrow": "lurz2021_random64",
 }
 FIG3 = {
     "Factorised w/ f-s": "lurz2021_factorised_shared",

@@ -9,6 +9,8 @@ import jinja2
 import pytest
 import yaml
 
+from configured_models import whole_models
+
 ROOT = Path(__file__).resolve().parents[1]
 CAPTIONS = sorted((ROOT / "report").glob("*.rst"))
 ALWAYS_SIMULATED = (
@@ -46,6 +48,7 @@ def config(request):
     settings = yaml.safe_load((ROOT / "config.yaml").read_text())
     datasets = settings["datasets"]
     settings["datasets"] = {name: whole(datasets, name) for name in datasets}
+    settings["models"] = whole_models()
     if request.param == "simulated":
         settings["papers"]["kindel2019"] |= {
             "dataset": "kindel2019_simulated",
@@ -80,6 +83,15 @@ def test_a_caption_is_valid_and_says_if_the_data_are_simulated(path, config):
         assert ("**Simulated data**" in text) == (kind == "simulated" or always)
     if path.stem == "workflow":
         assert ("used simulated data" in text) == (kind == "simulated")
+
+
+@pytest.mark.parametrize("filters", [128, 32])
+def test_the_caption_of_fig_5_says_how_wide_random_cores_are(config, filters):
+    kind, settings = config
+    model = "lurz2021_public_random128" if kind == "real" else "lurz2021_random128"
+    settings["models"][model]["params"]["core"]["filters"] = filters
+    text = " ".join(filled(ROOT / "report/lurz2021_fig5_animals.rst", kind, settings).split())
+    assert f"(filters in a layer of the random core: wide {filters}, narrow 64)" in text
 
 
 def test_every_caption_that_a_rule_names_is_there_and_the_other_way_round():

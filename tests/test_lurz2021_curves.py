@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import made_up_populations as made
+from configured_models import SETTINGS
 from v1lib.files import write_csv, write_json
 from v1lib.lurz2021_curves import (
     at_images_of_core,
@@ -16,8 +17,15 @@ from v1lib.lurz2021_curves import (
     read_scored_runs,
     reduced,
 )
+from v1lib.lurz2021_drawing import CurveLook, looks_of
 from v1lib.lurz2021_effects import core_over_readout, data_efficiency, gain_percent, images_needed
-from v1lib.lurz2021_published import point_id, points_beside, published_points, slug
+from v1lib.lurz2021_published import (
+    point_id,
+    points_beside,
+    published_curve,
+    published_points,
+    slug,
+)
 from v1lib.lurz2021_transfer import core_limits, transfer_curves
 from v1lib.statistics import bootstrap_interval
 
@@ -188,11 +196,31 @@ def test_transfer_curves_name_panel_and_condition(read):
     assert core_limits(runs, models["factorised"]).empty
 
 
+def test_every_curve_of_the_configuration_has_the_look_and_the_name_of_the_papers():
+    paper = SETTINGS["papers"]["lurz2021"]
+    assert paper["fig5"]["animals"] == made.FIG5
+    looks = looks_of(list(made.FIG5))
+    assert (looks["random core, wide"], looks["random core, narrow"]) == (
+        CurveLook("black", "--"),
+        CurveLook("black"),
+    )
+    published = set(published_points(PUBLISHED, "fig5")["curve"])
+    drawn = {published_curve(label) for label in paper["fig5"]["public"] if "proxy" not in label}
+    assert drawn < published
+    # a narrower core in an overlay makes no label wrong
+    assert not [label for label in made.FIG5 if label.endswith(("64", "128"))]
+
+
 def test_published_points_are_found_by_label():
     assert slug("11-S: no cortex") == "11_s_no_cortex"
-    assert point_id("fig5", "random core 64", 200) == "lurz2021.fig5.random_core_64.images_200"
+    name = "random core, narrow"
+    assert point_id("fig5", name, 200) == "lurz2021.fig5.random_core_64.images_200"
     points = published_points(PUBLISHED, "fig5")
-    assert points.groupby("curve").size().to_dict() == {slug(label): 6 for label in made.FIG5}
+    sizes = {published_curve(label): 6 for label in made.FIG5}
+    assert points.groupby("curve").size().to_dict() == sizes
+    random = pd.DataFrame({"label": [name], "neurons": [147]})
+    beside = points_beside(PUBLISHED, "fig5", random).set_index("total_images")
+    assert set(beside["label"]) == {name} and beside.loc[4472, "value"] == 0.384
     row = points[(points["curve"] == "11_s") & (points["total_images"] == 4472)]
     assert row["value"].item() == 0.838
     drawn = pd.DataFrame({"label": ["Gaussian w/ f-s", "new"], "neurons": [500, 500]})

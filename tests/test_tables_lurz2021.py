@@ -12,7 +12,7 @@ from made_up_scans import scans_in
 from tables import collect_claims, compare_with_paper, lurz2021_claims, lurz2021_measured
 from v1lib.claims import CLAIM_COLUMNS
 from v1lib.files import read_csv, write_csv, write_json
-from v1lib.lurz2021_published import published_points, slug
+from v1lib.lurz2021_published import published_curve, published_points
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "report" / "published_values.csv"
 PROXY = "one scan in the place of four matched ones"
@@ -35,7 +35,7 @@ def published_models(figure, models):
     """Scores around the published curves, by model; points that are hidden there are missing."""
     points = published_points(PUBLISHED, figure).fillna({"neurons": 5335})
     for label, model in models.items():
-        rows = points[points["curve"] == slug(label)]
+        rows = points[points["curve"] == published_curve(label)]
         yield (
             model,
             {

@@ -55,8 +55,8 @@ _LOOKS = {
     "1_s": CurveLook(plotting.PURPLE),
     "vgg16": CurveLook("black", ":"),
     "random_vgg16": CurveLook("black", "-."),
-    "random_core_128": CurveLook("black", "--"),
-    "random_core_64": CurveLook("black"),
+    "random_core_wide": CurveLook("black", "--"),
+    "random_core_narrow": CurveLook("black"),
     # ablation
     "cortex_f_s": CurveLook(plotting.SKY),
     "f_s_only": CurveLook(plotting.SKY, "--", "X"),

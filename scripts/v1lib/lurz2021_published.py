@@ -1,7 +1,7 @@
 """Published values of Lurz et al. 2021 by the place in a figure that they belong to.
 
 The id of a point of a curve is ``lurz2021.<figure>.<curve>[.neurons_<n>].images_<n>``, where the
-curve is ``slug`` of its label and the number of images that of all scans together.
+curve is ``published_curve`` of its label and the number of images that of all scans together.
 """
 
 import re
@@ -15,12 +15,19 @@ from v1lib.files import read_csv
 
 PAPER = "lurz2021"
 POINT_COLUMNS = ("id", "curve", "neurons", "total_images", "value", "error")
+# The paper names these by their numbers of filters, which are the configuration's to choose.
+_NAMED_BY_WIDTH = {"random core, wide": "random core 128", "random core, narrow": "random core 64"}
 _POINT = re.compile(rf"{PAPER}\.(\w+)\.(\w+)(?:\.neurons_(\d+))?\.images_(\d+)")
 
 
 def slug(label: str) -> str:
     """A label as a part of an id: ``"11-S: no cortex"`` gives ``"11_s_no_cortex"``."""
     return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
+
+
+def published_curve(label: str) -> str:
+    """Slug of the name that the paper has for a curve, by our label of it."""
+    return slug(_NAMED_BY_WIDTH.get(label, label))
 
 
 def point_id(figure: str, curve: str, images: int, *, neurons: int | None = None) -> str:
@@ -33,7 +40,7 @@ def point_id(figure: str, curve: str, images: int, *, neurons: int | None = None
         neurons: per scan, for curves that are told apart by it.
     """
     of_neurons = "" if neurons is None else f".neurons_{neurons}"
-    return f"{PAPER}.{figure}.{slug(curve)}{of_neurons}.images_{images}"
+    return f"{PAPER}.{figure}.{published_curve(curve)}{of_neurons}.images_{images}"
 
 
 def published_points(path: Path, figure: str) -> pd.DataFrame:
@@ -67,9 +74,9 @@ def points_beside(path: Path, figure: str, curves: pd.DataFrame) -> pd.DataFrame
         that are drawn.
     """
     points = published_points(path, figure)
-    drawn = {slug(label): label for label in _unique(curves["label"])}
+    drawn = {published_curve(label): label for label in _unique(curves["label"])}
     points = points[points["curve"].isin(list(drawn))]
-    pairs = set(zip(curves["label"].map(slug), curves["neurons"], strict=True))
+    pairs = set(zip(curves["label"].map(published_curve), curves["neurons"], strict=True))
     kept = [
         pd.isna(row.neurons) or (row.curve, row.neurons) in pairs for row in points.itertuples()
     ]
