@@ -275,6 +275,7 @@ rule lurz2021_claims:
         evaluations=as_json([lurz_evaluation(variant) for variant in lurz_variants]),
         collections=as_json([lurz_collection(variant) for variant in lurz_variants]),
         score=lurz_judged["score"],
+        least_replicates=lurz_judged["least_replicates"],
         bootstrap_seed=lurz_judged["bootstrap_seed"],
     shell:
         command("tables.lurz2021_claims")

@@ -115,7 +115,8 @@ class MadeUp:
 
     def claims(self, **more):
         path = self.folder / "claims.csv"
-        lurz2021_claims.main(claims=path, score="fraction_oracle", **self.options(**more))
+        options = {"score": "fraction_oracle", "least_replicates": 3} | self.options(**more)
+        lurz2021_claims.main(claims=path, **options)
         return read_csv(path, required=CLAIM_COLUMNS).set_index("claim")
 
     def compared(self, **more):
@@ -235,13 +236,29 @@ def test_one_replicate_has_an_effect_and_no_verdict(tmp_path):
         ],
         collections=[],
         score="fraction_oracle",
+        least_replicates=2,
         bootstrap_seed=0,
     )
     table = read_csv(tmp_path / "claims.csv").set_index("claim")
     assert table.loc["C2", "effect"] == pytest.approx(100 * (0.8 / 0.7 - 1))
     assert table.loc["C4", "effect"] == pytest.approx(100 * (50 + 250 * 0.3 / 0.4) / 300)
     assert set(table.loc[["C2", "C3", "C4"], "verdict"]) == {"not tested"}
-    assert table.loc["C2", "note"].endswith("one replicate")
+    few = "; 1 replicate: fewer than 2 are too few to test it"
+    assert table.loc[["C2", "C3", "C4"], "note"].str.endswith(few).all()
+
+
+@pytest.mark.parametrize(("least", "verdict"), [(5, "supported"), (6, "not tested")])
+def test_with_too_few_replicates_claims_have_effects_and_no_verdict(real, least, verdict):
+    enough = real.claims()
+    table = real.claims(least_replicates=least)
+    over_replicates = table.index != "C5"
+    assert set(table.loc[~over_replicates, "verdict"]) == {"supported"}  # counted
+    names = ["C1", "C2", "C3", "C4", "C6"]
+    assert set(table.loc[names, "verdict"]) == {verdict}
+    numbers = ["n", "effect", "low", "high"]
+    pd.testing.assert_frame_equal(table[numbers], enough[numbers])
+    few = f"; 5 replicates: fewer than {least} are too few to test it"
+    assert (table["note"].str.endswith(few) == (over_replicates & (least > 5))).all()
 
 
 def test_equal_results_are_reproduced(real):

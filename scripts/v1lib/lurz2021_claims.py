@@ -7,7 +7,7 @@ for Figs. 3 and 4, which may be a proxy.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -178,9 +178,7 @@ def _of_gain(curves: Curves, claim: str, text: str, labels: tuple[str, str], *, 
         high=effect.interval.high,
         verdict=claim_verdict(effect.interval, above=0.0),
         source_kind=curves.kind,
-        note=curves.note(
-            f"{found.images:,} images, {found.neurons:,.0f} neurons per scan{all_of}{_few(effect)}"
-        ),
+        note=curves.note(f"{found.images:,} images, {found.neurons:,.0f} neurons per scan{all_of}"),
     )
 
 
@@ -214,7 +212,7 @@ def fewer_images(curves: Curves, *, seed: int) -> Claim:
         high=effect.interval.high,
         verdict=weakest([_below(each.interval, 100.0) for each in (effect, by_log)]),
         source_kind=curves.kind,
-        note=curves.note(found + _few(effect)),
+        note=curves.note(found),
     )
 
 
@@ -274,7 +272,7 @@ def core_matters(curves: Curves, *, seed: int) -> Claim:
         text=text,
         statistic=f"{statistic}; bootstrap over replicates; supported if above 0 and above that of "
         "the factorised readout",
-        n=len(ours),
+        n=len(more),
         effect=float(ours.mean()),
         low=interval.low,
         high=interval.high,
@@ -283,9 +281,17 @@ def core_matters(curves: Curves, *, seed: int) -> Claim:
         note=curves.note(
             f"factorised readout {theirs.mean():+.3f}; Gaussian minus factorised "
             f"{more.mean():+.3f} ({of_difference.low:+.3f} to {of_difference.high:+.3f})"
-            + ("; one replicate" if len(ours) == 1 else "")
         ),
     )
+
+
+def with_enough(claim: Claim, least_replicates: int) -> Claim:
+    """A claim over replicates; without a verdict where there are some, and too few of them."""
+    if claim.n >= least_replicates or not claim.n:
+        return claim
+    counted = f"{claim.n} replicate{'s' if claim.n > 1 else ''}"
+    few = f"{counted}: fewer than {least_replicates} are too few to test it"
+    return replace(claim, verdict="not tested", note="; ".join(filter(None, [claim.note, few])))
 
 
 ON_COLLECTIONS: tuple[Callable[..., Claim], ...] = (better_readout, core_matters)
@@ -298,10 +304,6 @@ ON_EVALUATION: tuple[Callable[..., Claim], ...] = (
 
 def _below(interval: Interval, threshold: float) -> str:
     return claim_verdict(Interval(-interval.high, -interval.low), above=-threshold)
-
-
-def _few(effect: Effect) -> str:
-    return "; one replicate" if effect.n == 1 else ""
 
 
 def _not_tested(curves: Curves, claim: str, text: str, statistic: str, reason: str) -> Claim:
