@@ -242,7 +242,10 @@ def test_published_values_get_verdicts_from_real_data_only(measured, made_up, tm
     )
     table = read_csv(tmp_path / "a.csv")
     if made_up.kind == "simulated":
-        assert table.empty
+        page = (tmp_path / "a.md").read_text()
+        assert table.empty and "| --- |" not in page
+        n_published = (read_csv(PUBLISHED)["paper"] == "burg2021").sum()
+        assert f"claims: 0 of {n_published}. For the other {n_published} it has none" in page
         return
     verdicts = table.set_index(table["id"].str.removeprefix("burg2021."))["verdict"].to_dict()
     for name in (

@@ -1,6 +1,7 @@
 """Tables of Kindel 2019: results per session and overall, values beside published ones, claims."""
 
 import importlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,12 @@ def test_kt3_lists_what_was_run_and_the_claims(made_up, tmp_path):
     claimed = table["item"].str.startswith("claim")
     assert claimed.sum() == 4
     assert (table.loc[~claimed, "verdict"] != "not run").all()
-    assert "published values were not run" in page
+    said, _, reasons = page.rpartition("`results/comparison.md` lists them, too:\n")
+    n_published = (read_csv(PUBLISHED)["paper"] == "kindel2019").sum()
+    assert f"the paper's claims: {len(table)} of {n_published}. For the other" in said
+    counts = re.findall(r"^- (.+): (\d+)$", reasons, flags=re.MULTILINE)
+    assert sum(int(n) for _, n in counts) == n_published - len(table)
+    assert ("simulated data" in dict(counts)) == (made_up[1] == "simulated")
 
 
 def test_kt1_has_a_row_per_model_and_session(made_up, tmp_path):

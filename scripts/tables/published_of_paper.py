@@ -1,5 +1,7 @@
 """This workflow's results beside the published ones of one paper."""
 
+import pandas as pd
+
 from v1lib.comparison import RULE, compare, page_table
 from v1lib.files import write_csv
 from v1lib.markdown import write_markdown
@@ -16,6 +18,23 @@ def main(*, published: Input, measured: Input, table: Output, markdown: Output, 
     judged = judged[judged["paper"] == paper]
     listed = (judged["verdict"] != "not run") | judged["item"].str.startswith("claim")
     write_csv(judged[listed], table)
-    left_out = f"{(~listed).sum()} of {len(judged)} published values were not run; not listed here."
-    parts = [RULE, page_table(judged[listed]), left_out]
+    parts = [RULE, page_table(judged[listed])] if listed.any() else [RULE]
+    parts += _what_is_listed(judged[listed], judged[~listed])
     write_markdown(markdown, "Published values beside ours", parts)
+
+
+def _what_is_listed(listed: pd.DataFrame, left_out: pd.DataFrame) -> list[str]:
+    """Which values the page has, how many it leaves out, and why there is no result for those."""
+    n_published = len(listed) + len(left_out)
+    said = (
+        "Listed are the published values that this run has a result for, and in any case those of "
+        f"the paper's claims: {len(listed)} of {n_published}."
+    )
+    if left_out.empty:
+        return [said]
+    said += (
+        f" For the other {len(left_out)} it has none to set beside them; `results/comparison.md` "
+        "lists them, too:"
+    )
+    reasons = left_out["reason"].value_counts()
+    return [said, "\n".join(f"- {reason}: {n}" for reason, n in reasons.items())]
