@@ -13,6 +13,7 @@ from drawn_pages import saved_page
 from drawn_texts import texts_outside, texts_overlapping
 from figures.lurz2021_ablation import at_largest
 from figures.lurz2021_fig1_collections import cells_of
+from figures.lurz2021_fig4_transfer import title_of
 from figures.lurz2021_readout_positions import COLUMNS, ellipse, example_neurons
 from v1lib import plotting
 from v1lib.files import read_csv, write_csv, write_json
@@ -194,6 +195,32 @@ def test_fig4_has_a_panel_per_readout(draw):
     }
 
 
+def test_fig4_shows_curves_that_meet_and_from_how_many_neurons_they_are(draw):
+    _, page = draw("fig4_transfer")
+    for ax, panel in zip(page.axes, ("Factorised", "Gaussian"), strict=True):
+        assert ax.get_title("left") == f"{panel} readout, 50 held-out neurons per scan"
+    (legend,) = page.legends
+    entries = {line.get_label(): line for line in legend.get_lines()}
+    below, above = (entries[f"{name}-readout"] for name in ("diff-core/best", "best-core/diff"))
+    assert (below.get_linestyle(), above.get_linestyle()) == ("-", "--")
+    assert below.get_marker() != above.get_marker()
+    assert below.get_markersize() > above.get_markersize()
+    several = title_of("gaussian", [50, 1000])
+    assert several == "Gaussian readout, 50 to 1,000 held-out neurons per scan"
+    assert title_of("gaussian", []) == "Gaussian readout"
+
+
+def test_both_panels_of_the_ablation_have_one_labelled_scale(draw):
+    _, page = draw("ablation")
+    assert len(page.axes) == (2 if len(draw.images) > 1 else 1)
+    assert {ax.get_ylabel() for ax in page.axes} == {"fraction oracle (test images)"}
+    assert {ax.get_ylim() for ax in page.axes} == {page.axes[0].get_ylim()}
+    largest = page.axes[-1]
+    heights = [height for dots in largest.collections for _, height in dots.get_offsets()]
+    low, high = largest.get_ylim()
+    assert low < min(heights) and max(heights) < high
+
+
 def test_direct_variants_draw_every_run(draw):
     outputs, page = draw("fig5_direct_variants")
     table = read_csv(outputs["table"])
@@ -281,6 +308,9 @@ def test_positions_are_drawn_over_the_cortex_and_the_stimulus(tmp_path, roles):
         colours, tables[ROLES[roles[0]] == "f"].query("images == 50")["x_px"]
     )
     assert texts_outside(page) == [] and texts_overlapping(page) == []
+    examples = [ax for ax in page.axes if ax.get_title("left").startswith("neuron ")]
+    assert [ax.get_xlabel() for ax in examples] == 4 * ["horizontal position (px)"]
+    assert examples[0].get_ylabel() == "vertical\nposition (px)"
     with pytest.raises(ValueError, match="no positions of model 'q'"):
         run(step("readout_positions"), tmp_path, options | {"models": {"free": "q"}})
 

@@ -35,9 +35,9 @@ def main(
 ) -> None:
     """Mean over replicates with 95 % bootstrap interval: curves, and the largest data set alone.
 
-    Only the largest number of neurons counts. Without several numbers of images there is no panel
-    of curves. ``models``, ``missing``, ``proxy`` and ``score`` as in Fig 3. Published points are of
-    an earlier run of the authors.
+    Both have one scale. Only the largest number of neurons counts. Without several numbers of
+    images there is no panel of curves. ``models``, ``missing``, ``proxy`` and ``score`` as in
+    Fig 3. Published points are of an earlier run of the authors.
     """
     runs = read_scored_runs(populations, score)
     runs = runs[runs["neurons"] == runs.groupby("model")["neurons"].transform("max")]
@@ -46,13 +46,16 @@ def main(
     dots = at_largest(runs, dict(models))
     several = found["total_images"].min() < found["total_images"].max()
     with plotting.style():
-        page = plotting.new_figure(14.5 if several else plotting.COLUMN_CM, 8.4)
+        page = plotting.new_figure(15.2 if several else plotting.COLUMN_CM, 8.4)
         mark_proxy(page, proxy)
         axes = plotting.panels(page, 1, 1 + several, widths=[2, 1] if several else None)
         if several:
-            _draw_curves(axes[0], found, points, score)
+            draw_curves(axes[0], found, points)
+            image_axis(axes[0], found, apart=0.12, per_scan="training images per scan")
         _draw_largest(axes[-1], found, dots)
-        axes[-1].set_ylabel("" if several else score.replace("_", " ") + " (test images)")
+        drawn = pd.concat([found[["mean", "low", "high"]], dots[["mean"]]])
+        for ax in axes:
+            score_axis(ax, drawn, lowest=0.0, score=score)
         _legend(page, found if several else found.iloc[:0], missing, with_published=len(points) > 0)
     rows = pd.concat([found.assign(panel="a and b" if several else "b"), dots.assign(panel="b")])
     save_curves(page, rows, points, missing, figure=figure, pdf=pdf, table=table)
@@ -73,12 +76,6 @@ def at_largest(runs: pd.DataFrame, models: dict) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).rename(columns={"value": "mean"}).assign(n=1)
 
 
-def _draw_curves(ax: Axes, found: pd.DataFrame, points: pd.DataFrame, score: str) -> None:
-    draw_curves(ax, found, points)
-    image_axis(ax, found, apart=0.12, per_scan="training images per scan")
-    score_axis(ax, found[["mean", "low", "high"]], lowest=0.0, score=score)
-
-
 def _draw_largest(ax: Axes, found: pd.DataFrame, dots: pd.DataFrame) -> None:
     labels = list(dict.fromkeys(found["label"]))
     for place, (label, look) in enumerate(looks_of(labels).items()):
@@ -90,14 +87,11 @@ def _draw_largest(ax: Axes, found: pd.DataFrame, dots: pd.DataFrame) -> None:
         error = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
         ax.errorbar(
             place + 0.28, row["mean"], yerr=error, color=look.colour, fmt=look.marker,
-            markersize=4, capsize=2,
+            markersize=3, capsize=3,
         )  # fmt: skip
     ax.set_xticks(range(len(labels)), [label.replace(" ", "\n", 1) for label in labels])
     ax.set_xlim(-0.5, len(labels) - 0.3)
     ax.tick_params(axis="x", length=0)
-    ax.grid(axis="y", color="#e6e6e6", linewidth=0.5)
-    ax.set_axisbelow(True)
-    ax.margins(y=0.15)
     ax.set_title(f"{dots['total_images'].iloc[0]:,} images")
 
 

@@ -1,5 +1,7 @@
 """Fig 4: what needs the images, core or readout? Transfer to neurons that were held out."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -52,12 +54,21 @@ def main(
             of_panel = found[found["panel"] == panel]
             draw_curves(ax, of_panel, points[points["panel"] == panel])
             image_axis(ax, found, apart=0.12, per_scan="training images per scan")
-            ax.set_title(f"{panel.capitalize()} readout", pad=14)
+            ax.set_title(title_of(panel, of_panel["neurons"].unique()), pad=14)
         score_axis(axes[0], found[["mean", "low", "high"]], lowest=0.0, score=score)
         axes[1].grid(axis="y", color="#e6e6e6", linewidth=0.5)
         axes[1].set_axisbelow(True)
         _legend(page, found, missing, with_published=len(points) > 0)
     save_curves(page, found, points, missing, figure=figure, pdf=pdf, table=table)
+
+
+def title_of(panel: str, neurons: Sequence[int]) -> str:
+    """Readout of a panel, and from how many held-out neurons of a scan its scores are."""
+    title = f"{panel.capitalize()} readout"
+    if not len(neurons):  # no curve of this panel could be drawn
+        return title
+    counted = " to ".join(f"{n:,.0f}" for n in sorted({min(neurons), max(neurons)}))
+    return f"{title}, {counted} held-out neurons per scan"
 
 
 def _points(published: Input, found: pd.DataFrame, proxy: list) -> pd.DataFrame:

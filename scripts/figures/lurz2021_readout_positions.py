@@ -67,6 +67,9 @@ def main(
         _draw_maps(page, axes[0], maps)
         for ax, key in zip(axes[1], examples, strict=False):
             _draw_example(ax, found, key, size_px)
+            ax.set_xlabel(_AXES["x_px"])
+        if examples:
+            axes[1, 0].set_ylabel(_AXES["y_px"].replace(" ", "\n", 1))
         for ax in [*axes[0, 2 * len(maps) :], *axes[1, len(examples) :]]:
             ax.set_axis_off()
         plotting.letter(axes[0, 0], "a")

@@ -28,11 +28,12 @@ _BAND, _FAINT = 0.2, 0.45  # opacity
 
 @dataclass(frozen=True)
 class CurveLook:
-    """Colour, line style and marker of a curve."""
+    """Colour, line style, marker and its size (points) of a curve."""
 
     colour: str
     line: str = "-"
     marker: str = "o"
+    size: float = 4.0
 
 
 # By the slug of the label.
@@ -44,8 +45,9 @@ _LOOKS = {
     "gaussian_w_o_f_s": CurveLook(NAVY),
     # Fig. 4
     "direct_training": CurveLook(BROWN),
-    "diff_core_best_readout": CurveLook(MAGENTA),
-    "best_core_diff_readout": CurveLook(AMBER),
+    # these two meet: the second lies on the first, which shows around it
+    "diff_core_best_readout": CurveLook(MAGENTA, size=6.5),
+    "best_core_diff_readout": CurveLook(AMBER, "--", "X"),
     # Fig. 5
     "direct": CurveLook(plotting.BLUE),
     "11_s": CurveLook(plotting.ORANGE),
@@ -125,7 +127,7 @@ def draw_line(ax: Axes, rows: pd.DataFrame, look: CurveLook) -> None:
         color=look.colour,
         linestyle=look.line,
         marker=look.marker,
-        markersize=4,
+        markersize=look.size,
         markeredgecolor="white",
         markeredgewidth=0.4,
         zorder=order,
@@ -217,8 +219,8 @@ def labelled(numbers: np.ndarray, *, apart: float) -> set[float]:
 def handle(look: CurveLook, label: str) -> Line2D:
     """Entry of a curve in a legend."""
     return Line2D(
-        [], [], color=look.colour, linestyle=look.line, marker=look.marker, markersize=4,
-        markeredgecolor="white", markeredgewidth=0.4, label=label,
+        [], [], color=look.colour, linestyle=look.line, marker=look.marker,
+        markersize=look.size, markeredgecolor="white", markeredgewidth=0.4, label=label,
     )  # fmt: skip
 
 
