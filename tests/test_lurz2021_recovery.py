@@ -8,6 +8,7 @@ import pytest
 from matplotlib.image import imread
 
 import recover_lurz2021
+from drawn_pages import saved_page
 from drawn_texts import texts_outside, texts_overlapping
 from figures import lurz2021_recovery as figure
 from made_up_populations import population, scattered
@@ -280,3 +281,31 @@ def test_the_figure_draws_what_its_table_says(written, table, tmp_path, monkeypa
     gains = rows_of(drawn, "score_difference", role="transferred")["recovered"]
     assert np.allclose(lines["transferred core, n = 3"], gains)
     assert set(drawn["measure"]) >= {"map_rotation", "data_efficiency", "position_error"}
+
+
+@pytest.mark.parametrize(("degrees", "edge"), [(150.0, 1), (-150.0, -1)])
+def test_a_map_far_from_the_planted_ones_is_marked_at_the_edge(
+    written, table, tmp_path, degrees, edge
+):
+    far = table.index[(table["measure"] == "map_rotation") & (table["role"] == "free")][0]
+    table = table.assign(recovered=table["recovered"].where(table.index != far, degrees))
+    near = (table["measure"] == "map_rotation") & (table.index != far)
+    table.loc[near, "recovered"] = table.loc[near, "planted"]
+    write_csv(table, tmp_path / "recovery.csv")
+    page = saved_page(
+        figure.main,
+        recovery=tmp_path / "recovery.csv",
+        figure=tmp_path / "r.png",
+        pdf=tmp_path / "r.pdf",
+        table=tmp_path / "r.csv",
+        positions=["retinotopic", "free"],
+        maps=["retinotopic", "free"],
+    )
+    ax = page.axes[2]
+    assert ax.get_ylim() == (-40, 40)  # twice the largest planted rotation
+    drawn = np.concatenate([dots.get_offsets() for dots in ax.collections])
+    assert sorted(drawn[:, 1]) == pytest.approx(sorted([*table.loc[near, "planted"], 40 * edge]))
+    assert "outside the axis: 1" in {text.get_text() for text in ax.get_legend().get_texts()}
+    assert texts_outside(page) == [] and texts_overlapping(page) == []
+    rotations = rows_of(read_csv(tmp_path / "r.csv"), "map_rotation")["recovered"]
+    assert degrees in set(rotations)

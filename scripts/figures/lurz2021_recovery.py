@@ -18,6 +18,8 @@ _MAP_COLOURS = (plotting.BLUE, plotting.GREEN, plotting.RED, plotting.PURPLE)
 _SCORE_COLOURS = {"transferred": plotting.ORANGE, "random": "black"}
 _BESIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # a legend that covers no point
 _NARROWEST_PX = 2.0  # half the width of an axis, should all positions be one
+_NARROWEST_DEG = 10.0  # the same of rotations
+_BEYOND = 2.0  # axes of rotations reach so many times beyond the planted ones
 
 
 def main(
@@ -98,21 +100,17 @@ def _draw_maps(ax: Axes, rows: pd.DataFrame, roles: list) -> pd.DataFrame:
     is_right = (mirrored["planted"] == mirrored["recovered"]).rename("is_right")
     points = _of(drawn, "map_rotation").join(is_right, on=keys)
     errors = _of(drawn, "map_error")
+    half = max(_NARROWEST_DEG, _BEYOND * points["planted"].abs().max())
     for role, colour in zip(roles, _MAP_COLOURS, strict=False):
         of_role = points[points["role"] == role]
         mean = errors.loc[errors["role"] == role, ["recovered", "control"]].mean()
-        face = [colour if right else "none" for right in of_role["is_right"]]
-        ax.scatter(
-            of_role["planted"],
-            of_role["recovered"],
-            s=18,
-            facecolors=face,
-            edgecolors=colour,
-            linewidths=0.8,
-            label=f"{role}, n = {len(of_role)}\nerror {100 * mean['recovered']:.0f} % "
-            f"({100 * mean['control']:.0f} %)",
-        )
-    half = 1.1 * max(10.0, points[["planted", "recovered"]].abs().to_numpy().max())
+        error = f"error {100 * mean['recovered']:.0f} % ({100 * mean['control']:.0f} %)"
+        label = f"{role}, n = {len(of_role)}\n{error}"
+        ax.plot([], [], "o", color=colour, markersize=4, label=label)
+        _draw_rotations(ax, of_role, half, colour)
+    if n_outside := int((points["recovered"].abs() > half).sum()):
+        label = f"outside the axis: {n_outside}"
+        ax.plot([], [], "^", color=plotting.GREY, markersize=4, label=label)
     ax.plot([-half, half], [-half, half], color="black", linewidth=0.7, linestyle="--", zorder=0)
     ax.set(
         xlabel="rotation of the map, planted (°)",
@@ -127,6 +125,24 @@ def _draw_maps(ax: Axes, rows: pd.DataFrame, roles: list) -> pd.DataFrame:
     )
     ax.legend(**_BESIDE)
     return drawn
+
+
+def _draw_rotations(ax: Axes, rows: pd.DataFrame, half: float, colour: str) -> None:
+    """Dots, filled where ``is_right``; those beyond ``half`` are triangles at the edge."""
+    beyond = np.sign(rows["recovered"]).where(rows["recovered"].abs() > half, 0)
+    for side, marker in ((0, "o"), (1, "^"), (-1, "v")):
+        chosen = rows[beyond == side]
+        ax.scatter(
+            chosen["planted"],
+            chosen["recovered"].clip(-half, half),
+            s=18,
+            marker=marker,
+            facecolors=[colour if right else "none" for right in chosen["is_right"]],
+            edgecolors=colour,
+            linewidths=0.8,
+            clip_on=False,
+            zorder=3,
+        )
 
 
 def _draw_advantage(ax: Axes, rows: pd.DataFrame) -> pd.DataFrame:
