@@ -21,6 +21,7 @@ rule pogoncheff2023_p4_robustness:
     params:
         models=pogoncheff_pairs(pogoncheff_evaluated),
         how=POGONCHEFF_HOW,
+        n_classes=pogoncheff_classes(),
         profile=pogoncheff["profile"],
     shell:
         command("tables.pogoncheff2023_p4_robustness")
@@ -48,6 +49,7 @@ rule pogoncheff2023_p4_severities:
         runtime=10,
     params:
         groups=pogoncheff_pairs_by(pogoncheff_panels()),
+        n_classes=pogoncheff_classes(),
         profile=pogoncheff["profile"],
     shell:
         command("figures.pogoncheff2023_p4_severities")
@@ -78,6 +80,8 @@ rule pogoncheff2023_p4_alignment:
     params:
         models=pogoncheff_pairs(pogoncheff_all),
         evaluated=as_json(pogoncheff_evaluated),
+        least_units=V1["least_units"],
+        n_classes=pogoncheff_classes(),
         profile=pogoncheff["profile"],
     shell:
         command("figures.pogoncheff2023_p4_alignment")
@@ -106,6 +110,7 @@ rule pogoncheff2023_p7_accuracy:
             pogoncheff_all
             | {f"{label}, fine-tuned": model for label, model in pogoncheff_finetuned.items()}
         ),
+        n_classes=pogoncheff_classes(),
         profile=pogoncheff["profile"],
     shell:
         command("tables.pogoncheff2023_p7_accuracy")
@@ -113,7 +118,8 @@ rule pogoncheff2023_p7_accuracy:
 
 rule pogoncheff2023_p7_training:
     input:
-        histories=pogoncheff_histories(pogoncheff_all),
+        histories=pogoncheff_histories(pogoncheff_all)
+        + pogoncheff_histories(pogoncheff_finetuned, tuned_to),
         code=code("figures.pogoncheff2023_p7_training"),
     output:
         figure=pogoncheff_report("p7_training", "p7_training.png", figure="P7 training"),
@@ -130,7 +136,11 @@ rule pogoncheff2023_p7_training:
         mem_mb=1000,
         runtime=10,
     params:
-        groups=pogoncheff_pairs_by(pogoncheff_groups()),
+        groups=pogoncheff_pairs_by(
+            pogoncheff_groups()
+            | ({"fine-tuned": pogoncheff_finetuned} if pogoncheff_finetuned else {})
+        ),
+        n_classes=pogoncheff_classes(),
         profile=pogoncheff["profile"],
     shell:
         command("figures.pogoncheff2023_p7_training")

@@ -49,6 +49,7 @@ rule pogoncheff2023_p1_properties:
         runtime=10,
     params:
         models=pogoncheff_pairs(pogoncheff_all),
+        least_units=V1["least_units"],
         profile=pogoncheff["profile"],
     shell:
         command("figures.pogoncheff2023_p1_properties")

@@ -125,6 +125,20 @@ def pogoncheff_accuracies(models):
     return [f"results/{learned(model)}/{model}/accuracies.csv" for model in models.values()]
 
 
+def n_classes_of(dataset):
+    """How many classes a data set of images has; None where only its images say so."""
+    entry = config["datasets"][dataset]
+    simulated = config["sources"][entry["source"]].get("settings", {})
+    return entry["settings"].get("counts", {}).get("classes", simulated.get("n_classes"))
+
+
+def pogoncheff_classes():
+    """Numbers of classes, by data set that networks learned, for the level of chance."""
+    learned = {pogoncheff["dataset"], *map(tuned_to, pogoncheff_finetuned.values())}
+    counts = {dataset: n_classes_of(dataset) for dataset in learned}
+    return as_json({dataset: n for dataset, n in counts.items() if n})
+
+
 def pogoncheff_panels():
     """As pogoncheff_groups, of the networks that are shown corrupted images; none twice."""
     panels = {}

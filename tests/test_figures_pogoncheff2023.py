@@ -30,6 +30,9 @@ CASES = {
     "few": (FEW, 2, "real", None, made.PUBLIC),
 }
 PROFILE = "small networks, simulated objects"
+OTHERS = "other_pictures"  # that networks were fine-tuned to
+CLASSES = {"pictures": 20, OTHERS: 5}
+FINETUNED = {label: f"{EVERY[label]}_finetuned" for label in ("ResNet-50", "composite A")}
 
 
 def step(name):
@@ -83,6 +86,11 @@ class Drawer:
                 for m, x in clean.items()
             ),
         )
+        tuned = (
+            made.history(m, [np.r_[0.2, 0.2 + 0.3 * rise]] * self.n_seeds, **about, dataset=OTHERS)
+            for m in FINETUNED.values()
+        )
+        self.histories += self.written("f", tuned)
         self.drawn = {}
 
     def written(self, name, tables):
@@ -99,12 +107,15 @@ class Drawer:
             "adversarial training": self.pairs({"ResNet-50", "composite A", *TWINS}),
         }
         groups = [[name, models] for name, models in groups.items() if len(models) > 1]
+        limits = {"least_units": 10}
+        classes = {"n_classes": CLASSES}
+        alignment = {"evaluated": self.models, "accuracies": self.accuracies}
+        curves = [*groups, ["fine-tuned", [list(pair) for pair in FINETUNED.items()]]]
         return {
-            "p1_properties": files | {"models": self.pairs()},
-            "p4_alignment": files
-            | {"models": self.pairs(), "evaluated": self.models, "accuracies": self.accuracies},
-            "p4_severities": {"accuracies": self.accuracies, "groups": groups},
-            "p7_training": {"histories": self.histories, "groups": groups},
+            "p1_properties": files | limits | {"models": self.pairs()},
+            "p4_alignment": files | limits | classes | alignment | {"models": self.pairs()},
+            "p4_severities": classes | {"accuracies": self.accuracies, "groups": groups},
+            "p7_training": classes | {"histories": self.histories, "groups": curves},
         }[name]
 
     def __call__(self, name):
@@ -132,7 +143,7 @@ def test_a_figure_says_what_its_networks_learned_from(draw, name):
     assert any(PROFILE in text.get_text() for text in page.texts)
     table = read_csv(outputs["table"], required=["profile", "label", "model", "source_kind"])
     assert set(table["profile"]) == {PROFILE} and set(table["source_kind"]) == {draw.kind}
-    assert set(table["model"]) <= set(draw.models.values())
+    assert set(table["model"]) <= {*draw.models.values(), *FINETUNED.values()}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -206,7 +217,11 @@ def test_training_curves_have_a_line_for_each_seed_and_the_mean(draw):
         assert len(lines) == len(models) * (draw.n_seeds + 1)
         own = table[table["model"] == models[0][1]].groupby("epoch")["value"].mean()
         assert lines[draw.n_seeds].get_ydata() == pytest.approx(own.to_numpy(), abs=1e-6)
-    assert table.loc[table["epoch"] == 0, "value"].to_numpy() == pytest.approx(0.05)
+    trained = table["group"] != "fine-tuned"
+    assert table.loc[trained & (table["epoch"] == 0), "value"].to_numpy() == pytest.approx(0.05)
+    assert set(table.loc[~trained, "model"]) == set(FINETUNED.values())
+    assert set(table.loc[~trained, "dataset"]) == {OTHERS}
+    assert page.axes[-1].get_title(loc="left") == "fine-tuned"
 
 
 def test_twins_look_like_the_networks_they_come_from():
@@ -215,7 +230,8 @@ def test_twins_look_like_the_networks_they_come_from():
         for name in ("composite_a", "composite_a_adversarial", "composite_a_finetuned", "new")
     )
     assert tuned == plain
-    assert twin.colour == plain.colour and not twin.filled and twin.line != plain.line
+    assert twin.colour == plain.colour
+    assert twin.marker != plain.marker and twin.line != plain.line
     assert other.marker == "D"
 
 
@@ -239,6 +255,7 @@ def test_figures_say_which_networks_have_no_score(tmp_path):
     assert texts_outside(page) == [] and texts_overlapping(page) == []
     outputs, page = draw("p4_alignment")
     labels = [text.get_text() for text in page.legends[0].get_texts()]
-    assert labels == ["ResNet-50", "cortical magnification", "composite A (not measured)"]
+    networks = ["ResNet-50", "cortical magnification", "composite A (not measured)"]
+    assert labels == [*networks, "chance (1/20)", "fewer than 10 units in a seed"]
     assert set(read_csv(outputs["table"])["n"]) == {2}
     assert texts_outside(page) == [] and texts_overlapping(page) == []

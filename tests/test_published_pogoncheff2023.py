@@ -21,11 +21,13 @@ from v1lib.pogoncheff2023_profile import NORMALISATION, differs_from_paper
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
+    """All networks on real images, three seeds each."""
     return MadeUp(tmp_path_factory.mktemp("real"))
 
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
+    """The same on simulated images."""
     return MadeUp(tmp_path_factory.mktemp("simulated"), kind="simulated")
 
 

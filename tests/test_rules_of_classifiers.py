@@ -119,6 +119,13 @@ def test_paper_profile_tunes_every_network_to_the_classes_of_the_corrupted_image
             core = {"dataset": "imagenet", "model": model.removesuffix("_finetuned")}
             assert entry["core"] == core | {"same": ["seed"]}
             assert not entry["training"].get("adversary")
+    classes = """--n-classes '{"imagenet": 1000, "tiny_imagenet": 200}'"""
+    for item in ("p4_alignment", "p4_robustness", "p4_severities", "p7_accuracy", "p7_training"):
+        assert classes in jobs[f"pogoncheff2023_{item}"][0]
+    [curves] = jobs["pogoncheff2023_p7_training"]
+    tuned_curves = curves.partition('["fine-tuned", ')[2]
+    assert '["ResNet-50", "pogoncheff2023_resnet50_finetuned"]' in tuned_curves
+    assert "results/tiny_imagenet/pogoncheff2023_resnet50_finetuned/seeds0-0/history.csv" in curves
     assert all("mem_mb=24000" in block for block in jobs["train_responses"])
     assert all("runtime=7200" in block for block in jobs["train_responses"])
 

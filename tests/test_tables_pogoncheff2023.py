@@ -19,11 +19,13 @@ from v1lib.files import read_csv, write_csv
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
+    """All networks on real images, three seeds each."""
     return MadeUp(tmp_path_factory.mktemp("real"))
 
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
+    """The same on simulated images."""
     return MadeUp(tmp_path_factory.mktemp("simulated"), kind="simulated")
 
 
@@ -87,8 +89,10 @@ def test_p3_sets_adversarial_beside_normal_training(real):
 
 def test_p4_says_whether_corruptions_were_generated(real):
     options = {"accuracies": real.accuracies, "models": in_order(NORMAL), "how": "Trained here."}
+    options["n_classes"] = {"pictures": 8}
     table, page = real.page(pogoncheff2023_p4_robustness, **options)
     assert "**generated**" in page and "Trained here." in page
+    assert "**Chance level**: 0.125 (8 classes, pictures)." in page
     assert table["generated"].all()
     left = sum(0.8**s for s in range(1, 6)) / 5
     fog = table[(table["label"] == "ResNet-50") & (table["quantity"] == "fog")]
@@ -108,7 +112,9 @@ def test_p7_has_the_best_and_the_last_epoch_and_what_was_learned(real):
     tuned = made.history("tuned", [[0.1, 0.4, 0.3]], dataset="other_pictures")
     histories = [*real.histories, *made.written(real.folder, "tuned", [tuned])]
     models = [*in_order(made.SINGLE), ["ResNet-50, fine-tuned", "tuned"]]
-    table, page = real.page(pogoncheff2023_p7_accuracy, histories=histories, models=models)
+    options = {"models": models, "n_classes": {"pictures": 8, "other_pictures": 5}}
+    table, page = real.page(pogoncheff2023_p7_accuracy, histories=histories, **options)
+    assert "0.125 (8 classes, pictures), 0.200 (5 classes, other_pictures)" in page
     assert line_of(page, "ResNet-50") == [
         *("ResNet-50", "pictures", "3", "2"),
         *("0.050 ± 0.000", "0.550 ± 0.001", "2.0", "0.550 ± 0.001"),

@@ -1,5 +1,6 @@
 """P5: what the components of early vision have learned, beside what they began with."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,21 +15,21 @@ from v1lib.steps import Inputs, Output
 
 _PANELS = {  # by component: parameters from left to right, with their axes
     "center_surround": {
-        "sigma_1": "scale of the center $\\sigma_1$ (places²)",
-        "ratio": "scale of the surround / $\\sigma_1$",
+        "sigma_1": "scale of the center $s_1$ (places²)",
+        "ratio": "surround / center $s_2/s_1$",
         "amplitude": "amplitude $a$",
     },
     "tuned": {"width": "width of a channel's pool $\\sigma$ (channels)"},
     "untuned": {
-        "width": "width of a pair's pool (places)",
+        "width": "width of a pair's pool $\\rho, \\sigma$ (places)",
         "amplitude": "mean |$A$| of a channel's pools",
-        "bias": "bias |$b$|",
+        "bias": "constant in the divisor |$b$|",
     },
 }
 _NAMES = {
-    "center_surround": "center-surround",
-    "tuned": "tuned normalization",
-    "untuned": "untuned normalization",
+    "center_surround": "kernels of center-surround",
+    "tuned": "pools of tuned normalization",
+    "untuned": "pools of untuned normalization",
 }
 _FOUND = ("when", "bin_low", "bin_high", "share", "positive", "n", "n_seeds")
 _SIGNED = ("center_surround", "amplitude")
@@ -100,11 +101,20 @@ def _distributions(values: pd.DataFrame, n_bins: int, tail: float) -> pd.DataFra
             own = values[(values["component"] == component) & (values["parameter"] == parameter)]
             if own.empty:
                 continue
-            shares = histograms(own, bin_edges(own, n_bins, tail=tail), keys)
+            shares = histograms(own, _edges(own, n_bins, tail), keys)
             if (component, parameter) == _SIGNED:
                 shares = shares.merge(_positive(own), on=["model", "block", "when"])
             tables.append(shares.reindex(columns=[*keys[:2], *keys[3:], *_FOUND, "source_kind"]))
     return pd.concat(tables, ignore_index=True)
+
+
+def _edges(values: pd.DataFrame, n_bins: int, tail: float) -> np.ndarray:
+    """Edges of about so many bins, none of which holds values of both signs."""
+    edges = bin_edges(values, n_bins, tail=tail)
+    if not edges[0] < 0 < edges[-1]:
+        return edges
+    width = edges[1] - edges[0]
+    return width * np.arange(np.floor(edges[0] / width), np.ceil(edges[-1] / width) + 1)
 
 
 def _positive(values: pd.DataFrame) -> pd.DataFrame:
@@ -188,7 +198,12 @@ def _draw_panel(
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     # To the right of signed values stands how many are positive.
-    ax.set_xlim(low, high + (0.3 * (high - low) if shares["positive"].notna().any() else 0))
+    if shares["positive"].notna().any():
+        ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= high])
+        ax.axvline(0, color=plotting.GREY, linewidth=0.5, linestyle=":", zorder=0)
+        ax.set_xlim(low, high + 0.3 * (high - low))
+    else:
+        ax.set_xlim(low, high)
     ax.set_ylim(0, _height(networks))
 
 

@@ -1,62 +1,97 @@
 """P7 as a picture: validation accuracy over the epochs of training."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from v1lib import plotting
 from v1lib.files import write_csv
-from v1lib.pogoncheff2023_drawing import legend_of, looks_of, mark_profile
+from v1lib.pogoncheff2023_drawing import (
+    chance_entry,
+    draw_chance,
+    legend_of,
+    looks_of,
+    mark_profile,
+    marker_of,
+)
+from v1lib.pogoncheff2023_limits import chance_of
 from v1lib.pogoncheff2023_tables import curves_of_training, network_kind
 from v1lib.steps import Inputs, Output
 
+_LEGEND_COLUMNS = 4
+_MARKER = 3  # points
+
 
 def main(
-    *, histories: Inputs, figure: Output, pdf: Output, table: Output, groups: list, profile: str
+    *,
+    histories: Inputs,
+    figure: Output,
+    pdf: Output,
+    table: Output,
+    groups: list,
+    n_classes: dict,
+    profile: str,
 ) -> None:
     """Mean over seeds, each seed as a thin line; a panel per group.
 
-    ``groups``: name of each panel and [label, model] of its networks; ``profile``: on the face
-    of the figure. Epoch 0 is before training.
+    ``groups``: name of each panel and [label, model] of its networks, of which those with one label
+    look alike; ``n_classes``: by data set, for the level of chance; ``profile``: on the face of the
+    figure. Epoch 0 is before training.
     """
-    curves = curves_of_training(histories).assign(quantity="accuracy")
+    curves = curves_of_training(histories)
+    curves = curves.assign(quantity="accuracy", chance=chance_of(curves["dataset"], n_classes))
+    drawn = pd.concat([_of_group(curves, name, models) for name, models in groups])
     with plotting.style():
+        labels = dict(drawn.drop_duplicates("label")[["label", "model"]].to_numpy())
+        n_lines = -(-(len(labels) + 1) // _LEGEND_COLUMNS)
         width = plotting.WIDE_CM if len(groups) > 1 else 12.0
-        page = plotting.new_figure(width, 6.6 + 0.32 * max(len(models) for _, models in groups))
-        axes = plotting.panels(page, 1, len(groups), letters=False, share_y=True)
-        for ax, (name, models) in zip(axes, groups, strict=True):
-            _draw(ax, curves, dict(models))
+        page = plotting.new_figure(width, 7.0 + 0.4 * n_lines)
+        axes = plotting.panels(page, 1, len(groups), share_y=True)
+        for ax, (name, rows) in zip(axes, drawn.groupby("group", sort=False), strict=True):
+            _draw(ax, rows)
             ax.set_title(name)
-            ax.legend(
-                handles=legend_of(dict(models), lines=True, size=0),
-                loc="upper left",
-                bbox_to_anchor=(0.0, -0.17),
-            )
         axes[0].set_ylim(bottom=0)  # shared by all, so only now
         axes[0].set_ylabel("validation accuracy (top-1)")
+        page.legend(
+            handles=legend_of(labels, lines=True, size=_MARKER) + chance_entry(drawn["chance"]),
+            title=f"thick: mean over seeds, thin: each of {_counted(drawn)} seeds",
+            loc="outside lower center",
+            ncols=_LEGEND_COLUMNS,
+        )
         mark_profile(page, profile)
-    listed = {model: label for _, models in groups for label, model in models}
-    drawn = curves[curves["model"].isin(listed)]
     plotting.save_figure(page, figure, pdf, network_kind(drawn))
-    drawn = drawn.assign(profile=profile, label=drawn["model"].map(listed))
-    columns = ("profile", "label", "dataset", "model", "seed", "epoch", "value", "source_kind")
-    write_csv(drawn[list(columns)], table)
+    columns = ("profile", "group", "label", "dataset", "model", "seed", "epoch", "value", "chance")
+    write_csv(drawn.assign(profile=profile)[[*columns, "source_kind"]], table)
 
 
-def _draw(ax: Axes, curves: pd.DataFrame, models: Mapping[str, str]) -> None:
-    looks = looks_of(list(models.values()))
-    for label, model in models.items():
-        own = curves[curves["model"] == model]
-        if own.empty:
+def _of_group(curves: pd.DataFrame, name: str, models: list) -> pd.DataFrame:
+    """Curves of the networks of a panel in their order, with the names of both."""
+    known = set(curves["model"])
+    for label, model in models:
+        if model not in known:
             raise ValueError(f"no history of model {model!r} ({label})")
-        look = looks[model]
+    own = [
+        curves[curves["model"] == model].assign(group=name, label=label) for label, model in models
+    ]
+    return pd.concat(own)
+
+
+def _counted(drawn: pd.DataFrame) -> str:
+    """Seeds of a network: "2", or "2 to 3"."""
+    counts = sorted(drawn.groupby("model")["seed"].nunique().unique())
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def _draw(ax: Axes, rows: pd.DataFrame) -> None:
+    looks = looks_of(list(rows["model"].unique()))
+    for model, own in rows.groupby("model", sort=False):
+        style = {"color": looks[model].colour, "linestyle": looks[model].line}
         for _, seed in own.groupby("seed"):
-            style = {"color": look.colour, "linestyle": look.line}
             ax.plot(seed["epoch"], seed["value"], linewidth=0.4, alpha=0.4, **style)
         mean = own.groupby("epoch")["value"].mean()
-        ax.plot(mean.index, mean, color=look.colour, linestyle=look.line, linewidth=1.2)
+        marker = marker_of(looks[model], _MARKER)  # at the end, to tell like colours apart
+        ax.plot(mean.index, mean, linewidth=1.2, markevery=[-1], clip_on=False, **marker | style)
+    draw_chance(ax, rows["chance"])
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     ax.margins(x=0.02)

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from v1lib.files import write_csv
+from v1lib.pogoncheff2023_limits import chance_note
 from v1lib.pogoncheff2023_pages import header_of, table_of, write_page
 from v1lib.pogoncheff2023_tables import (
     CLEAN,
@@ -28,12 +29,20 @@ _GENERATED = (
 
 
 def main(
-    *, accuracies: Inputs, table: Output, markdown: Output, models: list, how: str, profile: str
+    *,
+    accuracies: Inputs,
+    table: Output,
+    markdown: Output,
+    models: list,
+    how: str,
+    n_classes: dict,
+    profile: str,
 ) -> None:
     """From accuracies by corruption and severity to means ± standard errors over seeds.
 
     ``models``: [label, model] in the order of the table; ``how``: a sentence on how networks came
-    to know the classes; ``profile``: named in the title and in the table.
+    to know the classes; ``n_classes``: by data set, for the level of chance; ``profile``: named in
+    the title and in the table.
     """
     cells = read_accuracies(accuracies)
     cells = cells[cells["model"].isin(dict(models).values())]
@@ -49,6 +58,7 @@ def main(
     parts = [table_of(found, {name: header_of(found, name) for name in means})]
     parts += [
         _NOTE.format(images=images, how=how, severities=severities),
+        chance_note(found["dataset"], n_classes),
         _GENERATED if is_generated else "",
     ]
     for family, corruptions in FAMILIES.items():

@@ -2,6 +2,7 @@
 
 from v1lib.files import write_csv
 from v1lib.markdown import markdown_table
+from v1lib.pogoncheff2023_limits import chance_note
 from v1lib.pogoncheff2023_pages import seeds_of, stated, write_page
 from v1lib.pogoncheff2023_tables import (
     BEFORE,
@@ -27,11 +28,19 @@ _HEADER = (
 )
 
 
-def main(*, histories: Inputs, table: Output, markdown: Output, models: list, profile: str) -> None:
+def main(
+    *,
+    histories: Inputs,
+    table: Output,
+    markdown: Output,
+    models: list,
+    n_classes: dict,
+    profile: str,
+) -> None:
     """From the histories of all blocks to means ± standard errors over seeds.
 
-    ``models``: [label, model] in the order of the table; ``profile``: named in the title and in
-    the table.
+    ``models``: [label, model] in the order of the table; ``n_classes``: by data set, for the level
+    of chance; ``profile``: named in the title and in the table.
     """
     found = over_seeds(accuracies_of_training(curves_of_training(histories)), dict(models))
     found.insert(0, "profile", profile)
@@ -43,7 +52,8 @@ def main(*, histories: Inputs, table: Output, markdown: Output, models: list, pr
         epochs = (f"{mean[N_EPOCHS]:g}", f"{mean[BEST_EPOCH]:.1f}")
         learned = rows["dataset"].iloc[0]
         lines.append([label, learned, seeds_of(rows), epochs[0], before, best, epochs[1], last])
-    parts = [markdown_table(_HEADER, lines), _NOTE]
+    notes = [_NOTE, chance_note(found["dataset"], n_classes)]
+    parts = [markdown_table(_HEADER, lines), *filter(None, notes)]
     write_page(
         markdown,
         "Validation accuracy",

@@ -1,6 +1,6 @@
 """How networks of Pogoncheff et al. 2023 look in figures, and the mark that names the profile."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -18,12 +18,16 @@ _ENDINGS = ("_finetuned", "_adversarial")
 
 @dataclass(frozen=True)
 class NetworkLook:
-    """Colour, marker and line style of a network; ``filled`` unless trained adversarially."""
+    """Colour, marker and line style of a network."""
 
     colour: str
     marker: str = "o"
     line: str = "-"
-    filled: bool = True
+
+    @property
+    def is_letter(self) -> bool:
+        """Whether the marker is a letter, which cannot be hollow."""
+        return self.marker.startswith("$")
 
 
 # Without the paper's name: single components have circles, composites their letters.
@@ -43,6 +47,7 @@ _LOOKS = {
     "composite_f": NetworkLook(plotting.SKY, "$F$"),
     "composite_g": NetworkLook(AMBER, "$G$"),
 }
+_CHANCE = {"color": plotting.GREY, "linestyle": (0, (5, 3)), "linewidth": 0.7}
 _SPARE = (plotting.GREY, NAVY, "#8c564b", "#6a3d9a")
 
 
@@ -50,7 +55,7 @@ def looks_of(models: Sequence[str]) -> dict[str, NetworkLook]:
     """Look of each model; one that the paper does not have gets a spare colour.
 
     A network that was fine-tuned looks like the one it began as; one that was trained adversarially
-    has dashed lines and an open marker.
+    has dashed lines and triangles.
     """
     found, n_spare = {}, 0
     for model in models:
@@ -62,8 +67,7 @@ def looks_of(models: Sequence[str]) -> dict[str, NetworkLook]:
             look = NetworkLook(_SPARE[n_spare % len(_SPARE)], "D")
             n_spare += 1
         if "_adversarial" in model:
-            marker = "D" if look.marker.startswith("$") else look.marker
-            look = NetworkLook(look.colour, marker, "--", filled=False)
+            look = NetworkLook(look.colour, "v", "--")
         found[model] = look
     return found
 
@@ -86,39 +90,73 @@ def draw_mean(
         yerr=rows["se"].fillna(0).where(rows["se"] > 0, float("nan")),
         elinewidth=0.7,
         capsize=1.5,
-        **_line(look, size),
+        **marker_of(look, size),
+        **_line(look),
     )
 
 
-def legend_of(labels: Mapping[str, str], *, lines: bool, size: float = 4) -> list[Line2D]:
+def legend_of(
+    labels: Mapping[str, str], *, lines: bool, size: float = 4, few: Collection[str] = ()
+) -> list[Line2D]:
     """Entries of a legend.
 
     Args:
         labels: model by label.
         lines: with the line styles, or markers alone.
-        size: of the markers, points; 0 for lines alone.
+        size: of the markers, points.
+        few: labels of networks with few units.
     """
     looks = looks_of(list(labels.values()))
     entries = []
     for label, model in labels.items():
-        style = _line(looks[model], size)
-        if not lines:
-            style["linestyle"] = "none"
+        style = marker_of(looks[model], size, is_few=label in few)
+        style |= _line(looks[model]) if lines else {"linestyle": "none"}
         entries.append(Line2D([], [], label=label, **style))
     return entries
 
 
-def _line(look: NetworkLook, size: float) -> dict[str, object]:
-    is_letter = look.marker.startswith("$")
+def marker_of(look: NetworkLook, size: float, *, is_few: bool = False) -> dict[str, object]:
+    """Colour and marker of a network.
+
+    Args:
+        look: of the network.
+        size: of the marker, points.
+        is_few: whether the network has few units: its marker is hollow, a letter grey.
+    """
+    colour = plotting.GREY if is_few and look.is_letter else look.colour
     return {
-        "color": look.colour,
-        "linestyle": look.line,
-        "linewidth": 0.9,
-        "marker": look.marker if size else "",
-        "markersize": size + 1 if is_letter else size,
-        "markerfacecolor": look.colour if look.filled or is_letter else "white",
-        "markeredgewidth": 0.3 if is_letter else 0.7,
+        "color": colour,
+        "marker": look.marker,
+        "markersize": size + 1 if look.is_letter else size,
+        "markerfacecolor": "white" if is_few and not look.is_letter else colour,
+        "markeredgewidth": 0.3 if look.is_letter else 0.7,
     }
+
+
+def few_entry(least_units: int) -> tuple[tuple[Line2D, ...], str]:
+    """Handles and label that explain the markers of networks with few units."""
+    of_few = [
+        Line2D([], [], linestyle="none", **marker_of(NetworkLook("black", marker), 4, is_few=True))
+        for marker in ("o", "$C$")
+    ]
+    return tuple(of_few), f"fewer than {least_units} units in a seed"
+
+
+def draw_chance(ax: Axes, levels: pd.Series) -> None:
+    """A dashed line at each level of chance; NaN is not drawn."""
+    for level in sorted(levels.dropna().unique()):
+        ax.axhline(level, zorder=0, **_CHANCE)
+
+
+def chance_entry(levels: pd.Series) -> list[Line2D]:
+    """The entry of a legend for lines of chance: none where no level is known."""
+    known = sorted(levels.dropna().unique())
+    label = f"chance ({', '.join(f'1/{round(1 / level)}' for level in known)})"
+    return [Line2D([], [], label=label, **_CHANCE)] if known else []
+
+
+def _line(look: NetworkLook) -> dict[str, object]:
+    return {"linestyle": look.line, "linewidth": 0.9}
 
 
 def mark_profile(page: Figure, profile: str) -> None:
