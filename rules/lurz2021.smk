@@ -140,6 +140,7 @@ rule lurz2021_fig5_animals:
         models=lurz_legend("fig5"),
         missing=lurz_reasons("fig5"),
         unreduced=as_json(lurz_judged["unreduced"]),
+        altered=lambda wildcards: as_json(lurz_altered(wildcards.variant)),
         score=lurz_judged["score"],
         bootstrap_seed=lurz_judged["bootstrap_seed"],
     shell:

@@ -164,6 +164,17 @@ def lurz_judged_cores():
     return [file for variant in lurz_variants for file in lurz_cores(variant)]
 
 
+def lurz_altered(variant):
+    """Curves of Fig 5 whose cores have another width than those of the paper."""
+    models = lurz_drawn("fig5", variant)
+    return [
+        label
+        for label, filters in lurz_judged["published_filters"].items()
+        if label in models
+        and config["models"][models[label]]["params"]["core"]["filters"] != filters
+    ]
+
+
 def lurz_evaluation(variant):
     """What the claims about Fig 5 need to know."""
     dataset = lurz_dataset("fig5", variant)
@@ -174,6 +185,7 @@ def lurz_evaluation(variant):
         "models": lurz_drawn("fig5", variant),
         "missing": lurz_missing("fig5", variant),
         "unreduced": lurz_judged["unreduced"],
+        "altered": lurz_altered(variant),
     }
 
 

@@ -30,6 +30,7 @@ CASES = {
     "demo": ("simulated", "", [50, 300]),
     "one number of images": ("simulated", PROXY, [300]),
 }
+ALTERED = "random core, narrow"  # has another width than the paper's here
 FIGURES = ("fig3_direct", "fig4_transfer", "fig5_animals", "fig5_direct_variants", "ablation")
 FIELDS = [
     {"n_neurons": 60, "scans": {"1-1-1": 0, "1-1-2": 1}},
@@ -101,6 +102,7 @@ class Drawer:
             "models": in_order(kept),
             "missing": missing,
             "unreduced": ["direct"],
+            "altered": [ALTERED],
         }
 
     def record(self, file):
@@ -179,6 +181,14 @@ def test_fig5_keeps_the_order_of_the_legend_and_names_what_is_missing(draw):
     assert entries[: len(drawn)] == drawn
     assert ("1-S: not drawn" in entries) == (draw.kind == "real")
     assert set(table.loc[table["label"] == "direct", "reduction"].dropna()) == {"all"}
+
+
+def test_fig5_has_no_published_values_of_models_that_are_not_the_papers(draw):
+    outputs, _ = draw("fig5_animals")
+    table = read_csv(outputs["table"])
+    published = set(table.loc[table["series"] == "published", "label"])
+    assert ("random core, wide" in published) == (draw.kind == "real")
+    assert ALTERED not in published and ALTERED in set(table["label"])
 
 
 def test_fig4_has_a_panel_per_readout(draw):

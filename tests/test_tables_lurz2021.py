@@ -220,6 +220,22 @@ def test_missing_curves_are_not_tested_with_the_reason(real):
     assert "no run ended well" in table.loc["C1", "note"]
 
 
+def test_readouts_are_compared_over_the_replicates_of_both(real, tmp_path):
+    """The factorised readout lacks replicates of which the Gaussian one has the largest gain."""
+    factorised, paths = set(made.FIG4["factorised"].values()), []
+    for file in real.files:
+        table = read_csv(file)
+        if set(table["model"]) & factorised:
+            table = table[table["replicate"] < 3]
+        elif set(table["model"]) & {made.FIG4["gaussian"]["best_core"]}:
+            raised = (table["replicate"] >= 3) & (table["metric"] == "fraction_oracle")
+            table.loc[raised, "value"] += 0.5
+        paths.append(tmp_path / file.name)
+        write_csv(table, paths[-1])
+    claim = real.claims(populations=paths).loc["C6"]
+    assert claim["n"] == 3 and claim["effect"] < 0.1 and claim["high"] < 0.1
+
+
 def test_one_replicate_has_an_effect_and_no_verdict(tmp_path):
     for number, (label, mean) in enumerate({"direct": 0.7, "11-S": 0.8, "VGG16": 0.6}.items()):
         points = {(50, 10): [[mean - 0.4]], (300, 10): [[mean]]}
@@ -294,6 +310,15 @@ def test_simulated_results_and_proxies_are_never_compared(made_up):
     assert set(of_collections["verdict"]) == {"not run"} and of_collections["ours"].isna().all()
     if made_up.kind == "simulated":
         assert set(rows["verdict"]) == {"not run"} and rows["ours"].isna().all()
+
+
+def test_cores_of_another_width_than_the_papers_are_not_comparable(real):
+    (entry,) = real.options()["evaluations"]
+    rows = real.compared(evaluations=[entry | {"altered": ["random core, narrow"]}])
+    narrow, wide = (rows.loc[f"lurz2021.fig5.random_core_{n}.images_2500"] for n in (64, 128))
+    assert narrow["verdict"] == "not comparable"
+    assert narrow["reason"] == "a core of another width than the paper's"
+    assert wide["verdict"] == "reproduced"
 
 
 def test_another_number_of_images_is_not_comparable(real):

@@ -38,6 +38,7 @@ class Curves:
         proxy: what the data stand in the place of, nothing for the paper's own.
         unreduced: labels whose initialisations all count.
         name: added to the claims' names, "" for the paper's own data.
+        altered: labels of models that are not those of the paper.
     """
 
     runs: pd.DataFrame
@@ -48,6 +49,7 @@ class Curves:
     proxy: tuple[str, ...] = ()
     unreduced: tuple[str, ...] = ()
     name: str = ""
+    altered: tuple[str, ...] = ()
 
     def scores(self, label: str) -> pd.DataFrame:
         """Score by replicate (rows) and number of images of a curve; empty without runs."""
@@ -81,8 +83,8 @@ def curves_of(runs: pd.DataFrame, entry: Mapping) -> Curves:
 
     Args:
         runs: of all data sets.
-        entry: dataset, source_kind, models, missing; name, transfer, proxy, unreduced where they
-            matter.
+        entry: dataset, source_kind, models, missing; name, transfer, proxy, unreduced, altered
+            where they matter.
     """
     return Curves(
         runs=runs[runs["dataset"] == entry["dataset"]],
@@ -93,6 +95,7 @@ def curves_of(runs: pd.DataFrame, entry: Mapping) -> Curves:
         proxy=tuple(entry.get("proxy", ())),
         unreduced=tuple(entry.get("unreduced", ())),
         name=entry.get("name", ""),
+        altered=tuple(entry.get("altered", ())),
     )
 
 
@@ -263,8 +266,10 @@ def core_matters(curves: Curves, *, seed: int) -> Claim:
         reasons = reasons or ["fewer than two numbers of images in common"]
         reason = f"no pair of transfer curves of the {' and '.join(lacking)} readout"
         return _not_tested(curves, "C6", text, statistic, "; ".join([reason, *reasons]))
-    ours, theirs = by_readout["gaussian"], by_readout["factorised"]
-    more = (ours - theirs).dropna()
+    more = (by_readout["gaussian"] - by_readout["factorised"]).dropna()
+    if more.empty:
+        return _not_tested(curves, "C6", text, statistic, "no replicate is of both readouts")
+    ours, theirs = (by_readout[name][more.index] for name in ("gaussian", "factorised"))
     interval, of_difference = (bootstrap_interval(each, seed=seed) for each in (ours, more))
     return Claim(
         paper=PAPER,

@@ -182,7 +182,7 @@ def image_axis(ax: Axes, curves: pd.DataFrame, *, apart: float, per_scan: str = 
     """Horizontal axis with a tick at every measured number of images, labelled where there is room.
 
     Args:
-        curves: drawn rows with total_images and n_scans.
+        curves: drawn rows with total_images, n_scans and n_replicates; the label counts the last.
         apart: smallest distance of two labels, as a share of the axis.
         per_scan: label of a second axis above, images per scan; none with one scan.
     """
@@ -192,13 +192,19 @@ def image_axis(ax: Axes, curves: pd.DataFrame, *, apart: float, per_scan: str = 
     labels = labelled(measured, apart=apart)
     ax.set_xticks(measured, [f"{n:g}" if n in labels else "" for n in measured])
     n_scans = int(curves["n_scans"].max())
-    ax.set_xlabel("training images" + (f" ({n_scans} scans)" if n_scans > 1 else ""))
+    of_scans = f" ({n_scans} scans)" if n_scans > 1 else ""
+    ax.set_xlabel(f"training images{of_scans}; n = {_counts(curves['n_replicates'])} replicates")
     if n_scans > 1 and per_scan:
         top = ax.secondary_xaxis("top", functions=(lambda x: x / n_scans, lambda x: x * n_scans))
         top.set_xticks(
             measured / n_scans, [f"{n / n_scans:g}" if n in labels else "" for n in measured]
         )
         top.set_xlabel(per_scan)
+
+
+def _counts(numbers: pd.Series) -> str:
+    lowest, highest = int(numbers.min()), int(numbers.max())
+    return f"{lowest:,}" if lowest == highest else f"{lowest:,} to {highest:,}"
 
 
 def labelled(numbers: np.ndarray, *, apart: float) -> set[float]:
