@@ -169,6 +169,7 @@ def stated(mean: float, se: float) -> str:
     """``0.451 ± 0.012``; without a standard error the mean alone, nothing without a mean."""
     if math.isnan(mean):
         return ""
+    mean, se = round(mean, 6), round(se, 6)  # so that float32 and float64 are written alike
     return f"{mean:.3f}" if math.isnan(se) else f"{mean:.3f} ± {se:.3f}"
 
 
