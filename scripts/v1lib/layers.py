@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
@@ -62,6 +63,12 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [n, n_features, height, width] -> the same shape."""
         gain = torch.ones_like(self.bias) if self.gain is None else self.gain
+        if self.training and _is_plain(x):
+            normalised, mean, variance = _NormalisedByBatch.apply(x, gain, self.bias, self.epsilon)
+            n = x.numel() // len(mean)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (n / (n - 1)), self.momentum)
+            return normalised
         return nn.functional.batch_norm(
             x,
             self.running_mean,
@@ -72,6 +79,45 @@ class BatchNorm(nn.Module):
             self.momentum,
             self.epsilon,
         )
+
+
+class _NormalisedByBatch(torch.autograd.Function):
+    """Batch normalization in training, whose moments PyTorch takes one value after the other.
+
+    For maps that are stored one after the other its forward pass takes three times as long on a
+    CPU. The backward pass is PyTorch's.
+    """
+
+    @staticmethod
+    def forward(
+        ctx, x: Tensor, gain: Tensor, bias: Tensor, epsilon: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        mean = x.flatten(2).mean(2).mean(0)
+        deviation = x - mean[:, None, None]
+        root_of_squares = torch.linalg.vector_norm(deviation.flatten(2), dim=2)
+        variance = root_of_squares.square().mean(0) / (x.shape[2] * x.shape[3])
+        inverse = (variance + epsilon).rsqrt()
+        ctx.save_for_backward(x, gain, mean, inverse)
+        ctx.epsilon = epsilon
+        ctx.mark_non_differentiable(mean, variance)
+        normalised = deviation.mul_((inverse * gain)[:, None, None]).add_(bias[:, None, None])
+        return normalised, mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor, *_: Tensor) -> tuple:
+        x, gain, mean, inverse = ctx.saved_tensors
+        found = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, gain, None, None, mean, inverse, True, ctx.epsilon,
+            ctx.needs_input_grad[:3],
+        )  # fmt: skip
+        return *found, None
+
+
+def _is_plain(x: Tensor) -> bool:
+    """Whether maps are on the CPU, stored one after the other, and not under ``torch.func``."""
+    is_ours = x.device.type == "cpu" and x.is_contiguous()
+    return is_ours and not torch._C._are_functorch_transforms_active()
 
 
 class ScaledRectifier(nn.Module):

@@ -54,7 +54,7 @@ class _MaskedSums(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple:
         rows, mask, features, masked = ctx.saved_tensors
         with_maps, with_mask, with_features = ctx.needs_input_grad
-        of_rows = torch.zeros_like(rows) if with_maps else None
+        of_rows = torch.empty_like(rows) if with_maps else None
         of_mask = torch.empty_like(mask) if with_mask else None
         of_features = torch.empty_like(features) if with_features else None
         n_at_once = max(1, VALUES_AT_ONCE // len(rows))
@@ -64,7 +64,7 @@ class _MaskedSums(torch.autograd.Function):
                 of_features[some] = (masked[..., some] * gradient[:, None, some]).sum(0).T
             weighted = (gradient[:, None, some] * features[some].T).flatten(0, 1)
             if with_maps:
-                _multiply(weighted, mask[:, some].T, of_rows, add=True)
+                _multiply(weighted, mask[:, some].T, of_rows, add=first > 0)
             if with_mask:
                 _multiply(rows.T, weighted, of_mask[:, some])
         of_maps = None

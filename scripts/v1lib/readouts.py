@@ -38,7 +38,7 @@ class FactorisedReadout(nn.Module):
         spatial, features = self.spatial, self.features
         if self.absolute:
             spatial, features = spatial.abs(), features.abs()
-        return ((maps.flatten(2) @ spatial) * features).sum(1) + self.bias
+        return masked_sums(maps, spatial, features.T) + self.bias
 
     def sparsity(self) -> Tensor:
         """sum_j (sum_p |Ws[p, j]|) (sum_k |Wf[k, j]|): a sum over neurons, not a mean."""

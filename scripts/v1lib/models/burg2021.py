@@ -127,7 +127,7 @@ def subunit_net(info: RecordingInfo, *, filters: int, kernel: int, penalties: di
     Raises:
         ValueError: the image is too small, or a penalty is missing.
     """
-    layers = [ConvolutionLayer(1, filters, kernel, padding=0, activation=nn.ReLU())]
+    layers = [ConvolutionLayer(1, filters, kernel, padding=0, activation=nn.ReLU(inplace=True))]
     return _network(info, layers, None, penalties, absolute=True)
 
 
@@ -147,7 +147,7 @@ def cnn3(info: RecordingInfo, *, filters: list, kernels: list, penalties: dict) 
             n_filters,
             kernel,
             padding=0 if number == 0 else kernel // 2,
-            activation=nn.ELU(),
+            activation=nn.ELU(inplace=True),
         )
         for number, (n_filters, kernel) in enumerate(zip(filters, kernels, strict=True))
     ]
