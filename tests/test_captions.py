@@ -94,6 +94,33 @@ def test_the_caption_of_fig_5_says_how_wide_random_cores_are(config, filters):
     assert f"(filters in a layer of the random core: wide {filters}, narrow 64)" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("kindel2019_k4_population", ("355", "0.556", "published value")),
+        ("kindel2019_k5_activity", ("0.69",)),
+        ("burg2021_f3_performance", ("41 %", "52 %")),
+    ],
+)
+def test_published_values_stand_beside_real_data_only(config, name, published):
+    kind, settings = config
+    text = filled(ROOT / f"report/{name}.rst", kind, settings)
+    assert [value in text for value in published] == [kind == "real"] * len(published)
+
+
+@pytest.mark.parametrize("name", ["f7b_pool_size", "f7_pools"])
+@pytest.mark.parametrize("shortened", [None, "pool3", "pool7"])
+def test_captions_of_pools_say_if_they_were_trained_for_different_times(config, name, shortened):
+    kind, settings = config
+    roles = settings["papers"]["burg2021"]["roles"]
+    if shortened:
+        model = settings["models"][roles[shortened]]
+        model["training"] = model["training"] | {"max_steps": 123}
+    text = filled(ROOT / f"report/burg2021_{name}.rst", kind, settings)
+    assert ("**Not comparable**" in text) == (shortened is not None)
+    assert (f"{shortened} 123" in " ".join(text.split())) == (shortened is not None)
+
+
 def test_every_caption_that_a_rule_names_is_there_and_the_other_way_round():
     rules = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     named = set(re.findall(r"report/(\w+)\.rst", rules))

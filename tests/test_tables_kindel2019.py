@@ -14,7 +14,7 @@ from tables import kindel2019_measured as measured
 from v1lib.claims import CLAIM_COLUMNS
 from v1lib.comparison import MEASURED_COLUMNS
 from v1lib.files import read_csv, write_csv, write_json, write_npz
-from v1lib.score_tables import neuron_means
+from v1lib.score_tables import compare_models, neuron_means
 
 CNN, LNLN, GABOR = "kindel2019_cnn", "kindel2019_lnln", "kindel2019_gabor_ridge"
 MODELS = {CNN: 0.6, LNLN: 0.25, GABOR: 0.4}
@@ -177,10 +177,10 @@ def test_splits_of_different_sizes_are_an_error():
         list(measured.split_sizes(split, "real"))
 
 
-def cells(correlation, rate=10.0, surrogate=None):
+def cells(correlation, rate=10.0, surrogate=None, kind="real"):
     surrogate = correlation if surrogate is None else surrogate
     columns = {"correlation": correlation, "cc_norm_surrogate": surrogate, "mean_rate_hz": rate}
-    return pd.DataFrame(columns | {"source_kind": "real"})
+    return pd.DataFrame(columns | {"source_kind": kind})
 
 
 def around(mean, n=60, sd=0.1):
@@ -224,6 +224,18 @@ def test_c4_is_decided_by_the_strongest_benchmark(best, verdict):
     assert f"minus {GABOR}" in claim.statistic
 
 
+def test_the_p_of_c4_belongs_to_its_effect():
+    scores = made.scores({"01": 60}, {CNN: 0.5, LNLN: 0.499, GABOR: 0.8}, [0, 1])
+    neurons = neuron_means(scores, response_window_s=0.106, undefined_correlation="zero")
+    claim = claims.against_benchmarks(neurons, [CNN, LNLN, GABOR], ["01"], 0)
+    compared = compare_models(
+        neurons, [LNLN, GABOR], reference=CNN, sessions=["01"], bootstrap_seed=0
+    ).set_index("model")
+    assert compared.loc[LNLN, "p_holm"] > 10 * compared.loc[GABOR, "p_holm"]
+    assert claim.effect == -compared.loc[GABOR, "mean_difference"]
+    assert claim.p == compared.loc[GABOR, "p_holm"]
+
+
 def test_c4_without_benchmarks_is_not_tested():
     neurons = cells(around(0.5)).assign(model=CNN)
     claim = claims.against_benchmarks(neurons, [CNN], ["01"], 0)
@@ -238,15 +250,17 @@ def test_correlations_left_undefined_do_not_spoil_c2():
     assert np.isfinite([claim.effect, claim.low, claim.high, claim.p]).all()
 
 
-@pytest.mark.parametrize(
-    ("near", "n", "verdict"),
-    [(15, 100, "supported"), (40, 100, "contradicted"), (0, 8, "undecided")],
-)
-def test_c5_sets_the_share_near_the_limit_against_the_published_one(near, n, verdict):
+@pytest.mark.parametrize("kind", ["real", "simulated"])
+@pytest.mark.parametrize(("near", "n"), [(15, 100), (40, 100), (0, 24)])
+def test_c5_gives_the_share_near_the_limit_and_does_not_judge_it(near, n, kind):
     values = np.where(np.arange(n) < near, 0.95, 0.5)
-    claim = claims.near_the_limit(cells(values), THRESHOLDS, 0.15)
-    assert claim.verdict == verdict
+    claim = claims.near_the_limit(cells(values, kind=kind), THRESHOLDS, 0.15)
+    assert (claim.verdict, claim.source_kind) == ("not tested", kind)
+    assert np.isnan(claim.p)
     assert claim.effect == pytest.approx(near / n)
+    assert claim.low <= claim.effect < claim.high < 0.51
+    assert "plausibility check only" in claim.note
+    assert ("simulated neurons are not set against" in claim.note) == (kind == "simulated")
 
 
 def test_c6_is_reported_but_not_judged():

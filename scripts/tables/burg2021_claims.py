@@ -57,7 +57,10 @@ def main(
         classes_differ(of_pairs, kind, judged["significance"]),
         against_baselines(fev, roles, kind, seed),
         _if_trained_alike(pool_size(draws, of_pairs, roles, kind, seed), judged),
-        *of_normalization(analysed, kind),
+        *(
+            _if_trained_alike(row, judged) if row.claim == "C8" else row
+            for row in of_normalization(analysed, kind)
+        ),
         inhibition(analysed, kind, judged["inhibited_from"]),
         suppression(
             analysed,
