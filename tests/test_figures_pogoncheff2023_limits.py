@@ -203,8 +203,12 @@ def test_the_caption_of_p5_has_the_symbols_of_its_axes():
     source = (root / "scripts/figures/pogoncheff2023_p5_components.py").read_text()
     caption = (root / "report/pogoncheff2023_p5_components.rst").read_text()
     panels = source.partition("_PANELS = {")[2].partition("_NAMES")[0]
-    written = {"s_1": "s₁", "s_2/s_1": "s₂/s₁", "\\\\sigma": "σ", "\\\\rho, \\\\sigma": "ρ, σ"}
-    symbols = re.findall(r"\$(.+?)\$", panels)
-    assert len(symbols) == 7
-    for symbol in symbols:
-        assert written.get(symbol, symbol) in caption
+    written = {
+        **{"$s_1$": "drawn are s₁", "$s_2/s_1$": "s₂/s₁", "$a$": "amplitude *a*"},
+        **{r"$\\sigma$": "standard deviation σ", r"$\\rho, \\sigma$": "standard deviations ρ, σ"},
+        **{"|$A$|": r"\|A\|", "|$b$|": r"constant \|b\|"},
+    }
+    symbols = re.findall(r"\|?\$.+?\$\|?", panels)
+    assert sorted(symbols) == sorted(written)
+    flowing = " ".join(caption.split())
+    assert [written[symbol] for symbol in symbols if written[symbol] not in flowing] == []
