@@ -89,8 +89,7 @@ rule pogoncheff2023_p4_alignment:
 
 rule pogoncheff2023_p7_accuracy:
     input:
-        histories=pogoncheff_histories(pogoncheff_all)
-        + pogoncheff_histories(pogoncheff_finetuned, tuned_to),
+        histories=pogoncheff_all_histories,
         code=code("tables.pogoncheff2023_p7_accuracy"),
     output:
         table=pogoncheff_report("p7_accuracy", "p7_accuracy.csv", table="P7 accuracy"),
@@ -118,8 +117,7 @@ rule pogoncheff2023_p7_accuracy:
 
 rule pogoncheff2023_p7_training:
     input:
-        histories=pogoncheff_histories(pogoncheff_all)
-        + pogoncheff_histories(pogoncheff_finetuned, tuned_to),
+        histories=pogoncheff_all_histories,
         code=code("figures.pogoncheff2023_p7_training"),
     output:
         figure=pogoncheff_report("p7_training", "p7_training.png", figure="P7 training"),

@@ -47,6 +47,10 @@ pogoncheff_all = pogoncheff_normal | {
 pogoncheff_finetuned = {  # with a new output layer, by the label of the network they started from
     pogoncheff_label(label): model for label, model in pogoncheff["finetuned"].items()
 }
+pogoncheff_all_histories = [
+    *pogoncheff_histories(pogoncheff_all),
+    *pogoncheff_histories(pogoncheff_finetuned, tuned_to),
+]
 pogoncheff_first = dict(list(pogoncheff_single.items())[:1])  # the network without components
 pogoncheff_settings = {
     label: config["models"][model]["params"] for label, model in pogoncheff_normal.items()

@@ -235,6 +235,45 @@ def test_twins_look_like_the_networks_they_come_from():
     assert other.marker == "D"
 
 
+def test_every_network_and_its_adversarial_twin_have_a_look_of_their_own():
+    names = [*made.SINGLE.values(), *made.COMPOSITES.values()]
+    names += [f"{name}_adversarial" for name in names]
+    assert len(set(looks_of(names).values())) == len(names) == 28
+
+
+def test_unknown_networks_share_a_spare_colour_only_with_their_own_twins():
+    names = ["mine", "yours_finetuned", "mine_adversarial", "yours", "mine_finetuned"]
+    looks = looks_of([f"pogoncheff2023_{name}" for name in names])
+    mine, yours, twin, yours_too, mine_too = looks.values()
+    assert mine == mine_too and yours == yours_too
+    assert mine.colour == twin.colour != yours.colour and mine != twin
+
+
+def test_unknown_networks_look_the_same_in_every_panel_and_in_the_legend(tmp_path):
+    """An unknown network per panel, after known ones: each is the first unknown one of its own."""
+    draw = Drawer(tmp_path, "few")
+    known = list(FEW.values())[:2]
+    mine, yours = "pogoncheff2023_mine", "pogoncheff2023_yours"
+    rising = np.linspace(0.05, 0.4, 13)
+    new = [made.history(mine, [rising] * 2), made.history(yours, [rising / 2] * 2)]
+    draw.histories += draw.written("n", new)
+    groups = [["one", [["known", known[0]], ["mine", mine]]]]
+    groups += [["two", [["also known", known[1]], ["yours", yours]]]]
+    options = draw.options("p7_training") | {"groups": groups}
+    draw.options = lambda _: options
+    _, page = draw("p7_training")
+    legend = page.legends[0]
+    entries = {
+        text.get_text(): (line.get_color(), line.get_marker(), line.get_linestyle())
+        for text, line in zip(legend.get_texts(), legend.legend_handles, strict=True)
+    }
+    for ax, (_, models) in zip(page.axes, groups, strict=True):
+        means = [line for line in ax.get_lines() if line.get_marker() != "None"]
+        shown = [(line.get_color(), line.get_marker(), line.get_linestyle()) for line in means]
+        assert shown == [entries[label] for label, _ in models]
+    assert entries["mine"] != entries["yours"]
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_has_a_command_line(name):
     assert "--figure" in parser_of(step(name), name).format_help()
@@ -252,10 +291,17 @@ def test_figures_say_which_networks_have_no_score(tmp_path):
     table = read_csv(outputs["table"])
     means = table[(table["series"] == "mean") & (table["quantity"] == "properties")]
     assert means["n_seeds"].tolist() == [2, 1, 0] and means["value"].isna().tolist()[2]
+    title = page.legends[0].get_title().get_text()
+    assert title.endswith("mean ± standard error over 1 to 2 seeds")
     assert texts_outside(page) == [] and texts_overlapping(page) == []
     outputs, page = draw("p4_alignment")
     labels = [text.get_text() for text in page.legends[0].get_texts()]
     networks = ["ResNet-50", "cortical magnification", "composite A (not measured)"]
-    assert labels == [*networks, "chance (1/20)", "fewer than 10 units in a seed"]
-    assert set(read_csv(outputs["table"])["n"]) == {2}
+    assert labels == [*networks, "chance (1/20)"]  # no seed of few units has a score
+    title = page.legends[0].get_title().get_text()
+    assert title == "mean ± standard error over 1 to 2 seeds"
+    table = read_csv(outputs["table"])
+    assert set(table["n"]) == {2} and not table["few_units"].any()
+    assert table.query("quantity == 'clean'")["n_seeds"].tolist() == [2, 2, 2]
+    assert table.query("quantity == 'clean'")["alignment_n_seeds"].tolist() == [2, 1, 0]
     assert texts_outside(page) == [] and texts_overlapping(page) == []

@@ -140,6 +140,21 @@ def test_networks_with_few_units_have_hollow_markers_or_grey_letters(draw):
     assert texts_outside(page) == [] and texts_overlapping(page) == []
 
 
+@pytest.mark.parametrize(("n_units_of", "is_few"), [([50, 0], False), ([9, 0], True)])
+def test_seeds_without_a_score_make_no_mean_grey(draw, n_units_of, is_few):
+    """The second seed has no unit and no score, so it is in no mean."""
+    model = list(draw.models.values())[1]
+    write_csv(made.scores(model, [0.6, np.nan], n_units_of=n_units_of), draw.scores[1])
+    table = read_csv(draw("p1_properties")[0]["table"])
+    own = table[(table["quantity"] == "properties") & (table["model"] == model)]
+    assert own.loc[own["series"] == "mean", "few_units"].tolist() == [is_few]
+    assert own.loc[own["series"] == "seed", "few_units"].tolist() == [is_few, True]
+    outputs, page = draw("p4_alignment")
+    points = read_csv(outputs["table"]).query("quantity == 'clean'")
+    assert points["few_units"].tolist() == [False, is_few, False]
+    assert ("fewer than 10 units in a seed" in labels_of(page)) == is_few
+
+
 def test_enough_units_need_no_word(draw):
     outputs, page = draw("p4_alignment")
     assert not any("units" in label for label in labels_of(page))
@@ -188,8 +203,12 @@ def test_the_caption_of_p5_has_the_symbols_of_its_axes():
     source = (root / "scripts/figures/pogoncheff2023_p5_components.py").read_text()
     caption = (root / "report/pogoncheff2023_p5_components.rst").read_text()
     panels = source.partition("_PANELS = {")[2].partition("_NAMES")[0]
-    written = {"s_1": "s₁", "s_2/s_1": "s₂/s₁", "\\\\sigma": "σ", "\\\\rho, \\\\sigma": "ρ, σ"}
-    symbols = re.findall(r"\$(.+?)\$", panels)
-    assert len(symbols) == 7
-    for symbol in symbols:
-        assert written.get(symbol, symbol) in caption
+    written = {
+        **{"$s_1$": "drawn are s₁", "$s_2/s_1$": "s₂/s₁", "$a$": "amplitude *a*"},
+        **{r"$\\sigma$": "standard deviation σ", r"$\\rho, \\sigma$": "standard deviations ρ, σ"},
+        **{"|$A$|": r"\|A\|", "|$b$|": r"constant \|b\|"},
+    }
+    symbols = re.findall(r"\|?\$.+?\$\|?", panels)
+    assert sorted(symbols) == sorted(written)
+    flowing = " ".join(caption.split())
+    assert [written[symbol] for symbol in symbols if written[symbol] not in flowing] == []

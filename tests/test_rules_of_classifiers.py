@@ -165,6 +165,8 @@ def test_demo_tunes_two_networks_whose_accuracy_is_in_p7(project):
     assert "score_classifier" not in jobs
     without = planned_in_full(project, targets=(table,))
     assert {dataset for dataset, _ in trained(without)} == {"objects_simulated"}
+    [drawn] = without["pogoncheff2023_p7_accuracy"]
+    assert """--n-classes '{"objects_simulated": 20}'""" in drawn
 
 
 def test_the_experiment_on_cells_of_known_tuning_is_a_result_of_the_paper(project):

@@ -38,8 +38,9 @@ def main(
     """
     values, by_label = alignments(scores, predictivities), dict(models)
     values = values.assign(few_units=few_units(values, least_units))
-    few = values.groupby(["model", "quantity"])["few_units"].any()
-    found = over_seeds(values, by_label).join(few, on=["model", "quantity"])
+    scored = values["value"].notna()  # seeds without a score are in no mean
+    few = (values["few_units"] & scored).groupby([values["model"], values["quantity"]]).any()
+    found = over_seeds(values, by_label).join(few.rename("few_units"), on=["model", "quantity"])
     drawn = [name for name in ALIGNMENT if name in set(found["quantity"])]
     n_rows = -(-len(drawn) // _COLUMNS)
     with plotting.style():
@@ -53,7 +54,8 @@ def main(
                 ax.set_yticklabels([])
         for ax in axes[len(drawn) :]:
             ax.set_axis_off()
-        seeds = f"{seeds_of(found)} seeds"
+        with_mean = found[found["quantity"].isin(drawn) & (found["n_seeds"] > 0)]
+        seeds = f"{seeds_of(with_mean['n_seeds'])} seeds"
         page.legend(
             handles=_legend(least_units),
             title=f"score (share of the ceiling), mean ± standard error over {seeds}",

@@ -94,7 +94,8 @@ def main(
 def _aligned(values: pd.DataFrame, by_label: dict[str, str], least_units: int) -> pd.DataFrame:
     """By label, means of the judged score, its name (header), and whether a seed has few units."""
     judged, found = alignment_of(values), over_seeds(values, by_label)
-    own = values.assign(few_units=few_units(values, least_units))
+    # Of the seeds with a score: the others are in no mean.
+    own = values.assign(few_units=few_units(values, least_units) & values["value"].notna())
     few = own[own["quantity"] == judged].groupby("model")["few_units"].any()
     found = found.assign(header=header_of(found, judged)).join(few, on="model")
     return found[found["quantity"] == judged].set_index("label")
@@ -114,8 +115,9 @@ def _points(aligned: pd.DataFrame, accurate: pd.DataFrame, quantity: str) -> pd.
             "alignment": aligned["mean"].reindex(own.index).to_numpy(),
             "alignment_se": aligned["se"].reindex(own.index).to_numpy(),
             "alignment_quantity": aligned["quantity"].iloc[0],
-            "few_units": aligned["few_units"].reindex(own.index).to_numpy(),
+            "few_units": aligned["few_units"].reindex(own.index, fill_value=False).to_numpy(),
             "n_seeds": own["n_seeds"].to_numpy(),
+            "alignment_n_seeds": aligned["n_seeds"].reindex(own.index, fill_value=0).to_numpy(),
             # Guessing is as good on corrupted images: a ratio has no level of chance.
             "chance": float("nan") if quantity == RELATIVE else own["chance"].to_numpy(),
         }
@@ -153,17 +155,20 @@ def _draw_legend(
     few = set(rows.loc[rows["few_units"], "label"])
     without = set(rows.loc[rows["alignment"].isna(), "label"])
     named = {f"{name} ({UNMEASURED})" if name in without else name: name for name in by_label}
-    models = {label: by_label[name] for label, name in named.items()}
+    looks = looks_of(list(by_label.values()))
     handles = legend_of(
-        models, lines=False, few=[label for label, name in named.items() if name in few - without]
+        {label: looks[by_label[name]] for label, name in named.items()},
+        lines=False,
+        few=[label for label, name in named.items() if name in few],
     )
     handles += chance_entry(rows["chance"])
     entries = [(handle, handle.get_label()) for handle in handles]
-    entries += [few_entry(least_units)] if few - without else []
+    entries += [few_entry(least_units)] if few else []
+    counts = pd.concat([rows["n_seeds"], rows["alignment_n_seeds"]])
     page.legend(
         *zip(*entries, strict=True),
         handler_map={tuple: HandlerTuple(None)},
-        title=f"mean ± standard error over {seeds_of(rows)} seeds",
+        title=f"mean ± standard error over {seeds_of(counts[counts > 0])} seeds",
         loc="outside lower center",
         ncols=_LEGEND_COLUMNS,
     )

@@ -64,7 +64,7 @@ def main(
                 plotting.letter(row[0], chr(ord("a") + number))
         for ax, family in zip(axes, families, strict=False):
             ax.set_title(family)
-        seeds = f"{seeds_of(pd.concat(found.values()))} seeds"
+        seeds = f"{seeds_of(pd.concat(found.values())['n_seeds'])} seeds"
         page.supxlabel(f"severity of the corruption; mean ± standard error over {seeds}", size=7)
         axes[0].set_ylim(bottom=0)  # shared by all, so only now
         made = "generated corruptions" if is_generated else "published corrupted images"
@@ -90,5 +90,6 @@ def _draw_row(
         draw_chance(ax, of_family["chance"])
         shown = sorted(of_family["severity"].unique())
         ax.set_xticks(shown, [f"{severity:g}" if severity else "clean" for severity in shown])
-    entries = legend_of(models, lines=True, size=3) + chance_entry(found["chance"])
+    named = {label: looks[model] for label, model in models.items()}
+    entries = legend_of(named, lines=True, size=3) + chance_entry(found["chance"])
     axes[-1].legend(handles=entries, loc="center left", bbox_to_anchor=(1.02, 0.5))

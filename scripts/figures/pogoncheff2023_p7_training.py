@@ -1,5 +1,7 @@
 """P7 as a picture: validation accuracy over the epochs of training."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -7,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from v1lib import plotting
 from v1lib.files import write_csv
 from v1lib.pogoncheff2023_drawing import (
+    NetworkLook,
     chance_entry,
     draw_chance,
     legend_of,
@@ -15,6 +18,7 @@ from v1lib.pogoncheff2023_drawing import (
     marker_of,
 )
 from v1lib.pogoncheff2023_limits import chance_of
+from v1lib.pogoncheff2023_pages import seeds_of
 from v1lib.pogoncheff2023_tables import curves_of_training, network_kind
 from v1lib.steps import Inputs, Output
 
@@ -41,20 +45,23 @@ def main(
     curves = curves_of_training(histories)
     curves = curves.assign(quantity="accuracy", chance=chance_of(curves["dataset"], n_classes))
     drawn = pd.concat([_of_group(curves, name, models) for name, models in groups])
+    looks = looks_of(list(dict.fromkeys(drawn["model"])))
+    models_by_label = drawn.drop_duplicates("label").set_index("label")["model"]
+    named = {label: looks[model] for label, model in models_by_label.items()}
     with plotting.style():
-        labels = dict(drawn.drop_duplicates("label")[["label", "model"]].to_numpy())
-        n_lines = -(-(len(labels) + 1) // _LEGEND_COLUMNS)
+        n_lines = -(-(len(named) + 1) // _LEGEND_COLUMNS)
         width = plotting.WIDE_CM if len(groups) > 1 else 12.0
         page = plotting.new_figure(width, 7.0 + 0.4 * n_lines)
         axes = plotting.panels(page, 1, len(groups), share_y=True)
         for ax, (name, rows) in zip(axes, drawn.groupby("group", sort=False), strict=True):
-            _draw(ax, rows)
+            _draw(ax, rows, looks)
             ax.set_title(name)
         axes[0].set_ylim(bottom=0)  # shared by all, so only now
         axes[0].set_ylabel("validation accuracy (top-1)")
+        n_seeds = drawn.groupby("model")["seed"].nunique()
         page.legend(
-            handles=legend_of(labels, lines=True, size=_MARKER) + chance_entry(drawn["chance"]),
-            title=f"thick: mean over seeds, thin: each of {_counted(drawn)} seeds",
+            handles=legend_of(named, lines=True, size=_MARKER) + chance_entry(drawn["chance"]),
+            title=f"thick: mean over seeds, thin: each of {seeds_of(n_seeds)} seeds",
             loc="outside lower center",
             ncols=_LEGEND_COLUMNS,
         )
@@ -76,14 +83,7 @@ def _of_group(curves: pd.DataFrame, name: str, models: list) -> pd.DataFrame:
     return pd.concat(own)
 
 
-def _counted(drawn: pd.DataFrame) -> str:
-    """Seeds of a network: "2", or "2 to 3"."""
-    counts = sorted(drawn.groupby("model")["seed"].nunique().unique())
-    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-
-
-def _draw(ax: Axes, rows: pd.DataFrame) -> None:
-    looks = looks_of(list(rows["model"].unique()))
+def _draw(ax: Axes, rows: pd.DataFrame, looks: Mapping[str, NetworkLook]) -> None:
     for model, own in rows.groupby("model", sort=False):
         style = {"color": looks[model].colour, "linestyle": looks[model].line}
         for _, seed in own.groupby("seed"):

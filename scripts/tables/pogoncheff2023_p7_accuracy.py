@@ -50,8 +50,8 @@ def main(
         mean, se = (rows.set_index("quantity")[name] for name in ("mean", "se"))
         before, best, last = (stated(mean[name], se[name]) for name in (BEFORE, BEST, LAST))
         epochs = (f"{mean[N_EPOCHS]:g}", f"{mean[BEST_EPOCH]:.1f}")
-        learned = rows["dataset"].iloc[0]
-        lines.append([label, learned, seeds_of(rows), epochs[0], before, best, epochs[1], last])
+        learned, seeds = rows["dataset"].iloc[0], seeds_of(rows["n_seeds"])
+        lines.append([label, learned, seeds, epochs[0], before, best, epochs[1], last])
     notes = [_NOTE, chance_note(found["dataset"], n_classes)]
     parts = [markdown_table(_HEADER, lines), *filter(None, notes)]
     write_page(

@@ -55,19 +55,21 @@ def looks_of(models: Sequence[str]) -> dict[str, NetworkLook]:
     """Look of each model; one that the paper does not have gets a spare colour.
 
     A network that was fine-tuned looks like the one it began as; one that was trained adversarially
-    has dashed lines and triangles.
+    has dashed lines and triangles, which point up where the other has a letter. Spare colours
+    follow the order of ``models``, so parts of a figure need one call for all networks.
     """
-    found, n_spare = {}, 0
+    found, spare = {}, {}
     for model in models:
         name = model.removeprefix(f"{PAPER}_")
         for ending in _ENDINGS:
             name = name.removesuffix(ending)
         look = _LOOKS.get(name)
         if look is None:
-            look = NetworkLook(_SPARE[n_spare % len(_SPARE)], "D")
-            n_spare += 1
+            number = spare.setdefault(name, len(spare))
+            look = NetworkLook(_SPARE[number % len(_SPARE)], "D")
         if "_adversarial" in model:
-            look = NetworkLook(look.colour, "v", "--")
+            # Composites have the colours of single components.
+            look = NetworkLook(look.colour, "^" if look.is_letter else "v", "--")
         found[model] = look
     return found
 
@@ -96,21 +98,20 @@ def draw_mean(
 
 
 def legend_of(
-    labels: Mapping[str, str], *, lines: bool, size: float = 4, few: Collection[str] = ()
+    looks: Mapping[str, NetworkLook], *, lines: bool, size: float = 4, few: Collection[str] = ()
 ) -> list[Line2D]:
     """Entries of a legend.
 
     Args:
-        labels: model by label.
+        looks: of the networks, by label.
         lines: with the line styles, or markers alone.
         size: of the markers, points.
         few: labels of networks with few units.
     """
-    looks = looks_of(list(labels.values()))
     entries = []
-    for label, model in labels.items():
-        style = marker_of(looks[model], size, is_few=label in few)
-        style |= _line(looks[model]) if lines else {"linestyle": "none"}
+    for label, look in looks.items():
+        style = marker_of(look, size, is_few=label in few)
+        style |= _line(look) if lines else {"linestyle": "none"}
         entries.append(Line2D([], [], label=label, **style))
     return entries
 

@@ -1,7 +1,7 @@
 """Tables of Pogoncheff et al. 2023 as pages: a line per network, a column per quantity."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -141,18 +141,19 @@ def table_of(
     for label, rows in found.groupby("label", sort=False):
         cells = rows.set_index("quantity")
         line = [label, *(values[label] for values in more.values())]
-        line.append(seeds_of(rows))
+        line.append(seeds_of(rows["n_seeds"]))
         line += [_cell(cells, quantity) for quantity in columns]
         lines.append(line)
     return markdown_table(["network", *more, "n", *columns.values()], lines)
 
 
-def seeds_of(rows: pd.DataFrame) -> str:
-    """Number of seeds of a network; "2 to 3" where it differs between quantities.
+def seeds_of(counts: Iterable[int]) -> str:
+    """Number of seeds, "2", or "2 to 3" where it differs between quantities or networks.
 
-    Seeds without a score count in the number of units, but not in that of a score.
+    Seeds without a score count in the number of units, but not in that of a score. Without any
+    count it is 0.
     """
-    counts = sorted({int(n) for n in rows["n_seeds"]})
+    counts = sorted({int(n) for n in counts}) or [0]
     return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
