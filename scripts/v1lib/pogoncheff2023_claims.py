@@ -154,7 +154,7 @@ def composites(networks: Networks) -> Claim:
     single = list(roles.single.values())
     text = "networks with several mechanisms explain V1 best"
     row = networks.compared("C2", text, roles.full, networks.best(single), among=single)
-    compared = "the second is the best single mechanism"
+    compared = "the second is the best of the four mechanisms of C1"
     others = "“best at the time of publication” needs scores of other laboratories' models"
     return replace(row, note=f"{compared}; {others}; {row.note}")
 
