@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from v1lib.layers import truncated_normal_
+from v1lib.map_products import mixed_channels, on_both_sides
 
 WEIGHT_STD = 1e-3  # of u and v; not truncated
 EXPONENT_STD = 0.01
@@ -94,8 +95,7 @@ class DivisiveNormalization(nn.Module):
         if self.pool_size == 1 and not self.specific:
             return pooled * self.weights.abs().sum(1)[:, None, None]
         if self.pool_size == 1:
-            weights = self.pool_weights()[:, :, 0, 0]
-            return (weights @ pooled.flatten(2)).unflatten(2, pooled.shape[2:])
+            return mixed_channels(self.pool_weights()[:, :, 0, 0], pooled)
         return nn.functional.conv2d(
             pooled, self.pool_weights(), dilation=self.dilation, padding=self.padding
         )
@@ -171,8 +171,8 @@ class _RectifiedPower(torch.autograd.Function):
         x, exponent, power = ctx.saved_tensors
         x = x.clamp(min=TINY)
         by_power = gradient * power  # 0 wherever x is
-        to_exponent = (x.log() * by_power).sum((0, 2, 3))
-        return by_power.div(x) * exponent[:, None, None], to_exponent
+        to_exponent = x.log().mul_(by_power).sum((0, 2, 3))
+        return by_power.div_(x).mul_(exponent[:, None, None]), to_exponent
 
 
 class _Quotient(torch.autograd.Function):
@@ -192,7 +192,7 @@ class _Quotient(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
         b, quotient = ctx.saved_tensors
         to_a = gradient / b
-        return to_a, -(to_a * quotient)
+        return to_a, (to_a * quotient).neg_()
 
 
 def neighbourhood_average(maps: Tensor, size: int) -> Tensor:
@@ -206,7 +206,7 @@ def neighbourhood_average(maps: Tensor, size: int) -> Tensor:
         size: odd.
     """
     rows, columns = (_band(side, size, maps) for side in maps.shape[2:])
-    return rows @ (maps @ columns.T)
+    return on_both_sides(rows, maps, columns)
 
 
 def _band(side: int, size: int, like: Tensor) -> Tensor:

@@ -1,0 +1,90 @@
+"""Products of feature maps with small matrices: NumPy's against PyTorch's."""
+
+import pytest
+import torch
+from torch.func import grad, vmap
+
+from v1lib import map_products as module
+from v1lib.divisive_normalization import neighbourhood_average
+from v1lib.map_products import mixed_channels, on_both_sides
+
+pytest.importorskip("numba")
+
+
+def tensors_of(*shapes):
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(shape, generator=generator) for shape in shapes]
+
+
+def value_and_gradients(function, tensors):
+    given = [t.clone(memory_format=torch.preserve_format).requires_grad_() for t in tensors]
+    value = function(*given)
+    upstream = torch.randn(value.shape, generator=torch.Generator().manual_seed(1))
+    value.backward(upstream.to(value.dtype))
+    return [value.detach(), *(t.grad for t in given)]
+
+
+def assert_agree(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=2e-6 * float(b.abs().max()))
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """How often the work is shared out, so that a silent way back to PyTorch is seen."""
+    seen = []
+    share_out = module._share_out
+    monkeypatch.setattr(module, "_share_out", lambda *given: seen.append(1) or share_out(*given))
+    return seen
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("layout", ["contiguous_format", "channels_last"])
+def test_products_on_both_sides_of_maps(calls, layout):
+    left, maps, right = tensors_of((4, 6), (5, 3, 6, 7), (2, 7))
+    maps = maps.contiguous(memory_format=getattr(torch, layout))
+    ours = value_and_gradients(lambda m: on_both_sides(left, m, right), [maps])
+    exact = value_and_gradients(
+        lambda m: torch.einsum("ah,nchw,bw->ncab", left.double(), m, right.double()),
+        [maps.double()],
+    )
+    assert_agree(ours, exact)
+    assert len(calls) == 2
+
+
+@pytest.mark.usefixtures("threads")
+def test_channels_are_mixed(calls):
+    tensors = tensors_of((4, 3), (5, 3, 6, 7))
+    exact = value_and_gradients(
+        lambda w, m: torch.einsum("lk,nkhw->nlhw", w, m), [t.double() for t in tensors]
+    )
+    assert_agree(value_and_gradients(mixed_channels, tensors), exact)
+    assert len(calls) == 3
+
+
+def test_gradients_that_nobody_needs_are_not_taken(calls):
+    weights, maps = tensors_of((4, 3), (5, 3, 6, 7))
+    mixed_channels(weights.requires_grad_(), maps).sum().backward()
+    assert weights.grad is not None and len(calls) == 2
+
+
+def test_functional_transformations_take_pytorchs_way(calls):
+    weights, maps = tensors_of((2, 4, 3), (2, 5, 3, 6, 7))
+
+    def loss(w, m):
+        return neighbourhood_average(mixed_channels(w, m), 3).square().sum()
+
+    stacked = vmap(grad(loss))(weights, maps)
+    assert not calls
+    for number, found in enumerate(stacked):
+        alone = weights[number].clone().requires_grad_()
+        loss(alone, maps[number]).backward()
+        torch.testing.assert_close(found, alone.grad, rtol=1e-4, atol=1e-4)
