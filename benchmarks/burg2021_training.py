@@ -64,7 +64,14 @@ class PlainNetwork(nn.Module):
             pooled = functional.avg_pool2d(power, 5, 1, 2, count_include_pad=False)
             suppression = functional.conv2d(pooled, n.pool_weights())
             maps = power / ((n.semi_saturation.abs() ** exponent)[:, None, None] + suppression)
-        return self.network.nonlinearity(self.network.readout(maps))
+        return self.network.nonlinearity(self._read_out(maps))
+
+    def _read_out(self, maps: Tensor) -> Tensor:
+        readout = self.network.readout
+        spatial, features = readout.spatial, readout.features
+        if readout.absolute:
+            spatial, features = spatial.abs(), features.abs()
+        return ((maps.flatten(2) @ spatial) * features).sum(1) + readout.bias
 
     def penalty(self) -> Tensor:
         """As that of our network."""
