@@ -37,3 +37,15 @@ def test_batch_normalization_is_that_of_pytorch(has_gain, layout, mean):
     for found, wanted in zip(trained(ours, maps), expected, strict=True):
         wanted, scale = wanted.double(), float(wanted.abs().max()) + 1e-6
         torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=1e-4 * scale)
+
+
+def test_moments_of_plain_maps_are_not_pytorchs(monkeypatch):
+    """A silent way back to the slower moments is seen."""
+    monkeypatch.setattr(nn.functional, "batch_norm", lambda *_: pytest.fail("PyTorch's moments"))
+    norm = BatchNorm(N_FEATURES).train()
+    assert norm(maps_of(0.0)).isfinite().all() and norm.running_mean.abs().max() > 0
+
+
+def test_a_single_value_has_no_variance():
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        BatchNorm(N_FEATURES).train()(torch.zeros(1, N_FEATURES, 1, 1))

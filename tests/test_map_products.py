@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.func import grad, vmap
 
+from agreement import assert_agree, value_and_gradients
 from v1lib import map_products as module
 from v1lib.divisive_normalization import neighbourhood_average
 from v1lib.map_products import mixed_channels, on_both_sides
@@ -14,19 +15,6 @@ pytest.importorskip("numba")
 def tensors_of(*shapes):
     generator = torch.Generator().manual_seed(0)
     return [torch.randn(shape, generator=generator) for shape in shapes]
-
-
-def value_and_gradients(function, tensors):
-    given = [t.clone(memory_format=torch.preserve_format).requires_grad_() for t in tensors]
-    value = function(*given)
-    upstream = torch.randn(value.shape, generator=torch.Generator().manual_seed(1))
-    value.backward(upstream.to(value.dtype))
-    return [value.detach(), *(t.grad for t in given)]
-
-
-def assert_agree(ours, theirs):
-    for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=2e-6 * float(b.abs().max()))
 
 
 @pytest.fixture(params=[1, 2])

@@ -63,7 +63,7 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [n, n_features, height, width] -> the same shape."""
         gain = torch.ones_like(self.bias) if self.gain is None else self.gain
-        if self.training and _is_plain(x):
+        if self.training and _is_plain(x) and x.numel() > len(self.bias):
             normalised, mean, variance = _NormalisedByBatch.apply(x, gain, self.bias, self.epsilon)
             n = x.numel() // len(mean)
             self.running_mean.lerp_(mean, self.momentum)
