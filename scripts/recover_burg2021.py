@@ -17,8 +17,9 @@ from v1lib.normalization_recovery import (
     planted_normalization,
     recovered_matrix,
 )
-from v1lib.statistics import paired_comparison, t_interval
+from v1lib.statistics import paired_comparison
 from v1lib.steps import Input, Inputs, Output
+from v1lib.summaries import t_interval
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from scipy import stats
 
 from v1lib import normalization_input as ni
 from v1lib import orientation_of_filters as oof
-from v1lib.statistics import cohens_d
+from v1lib.summaries import cohens_d
 
 THRESHOLD = 0.125
 

@@ -8,12 +8,12 @@ import pytest
 
 import made_up_kindel2019 as made
 from v1lib.files import write_csv
+from v1lib.model_comparison import compare_models
 from v1lib.score_files import read_runs, read_scores, source_kind_of
 from v1lib.score_tables import (
     NEURON_COLUMNS,
     by_run_and_neuron,
     choose,
-    compare_models,
     neuron_means,
     population_summary,
 )

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 
 from v1lib.statistics import (
-    Interval,
-    agreement,
     bootstrap_interval,
-    claim_verdict,
-    cohens_d,
-    gap_closed,
     holm,
     normality,
     paired_comparison,
     pairwise_comparisons,
     rank_correlation,
+)
+from v1lib.summaries import (
+    Interval,
+    agreement,
+    claim_verdict,
+    cohens_d,
+    gap_closed,
     summarise,
     t_interval,
 )

@@ -14,7 +14,8 @@ from tables import kindel2019_measured as measured
 from v1lib.claims import CLAIM_COLUMNS
 from v1lib.comparison import MEASURED_COLUMNS
 from v1lib.files import read_csv, write_csv, write_json, write_npz
-from v1lib.score_tables import compare_models, neuron_means
+from v1lib.model_comparison import compare_models
+from v1lib.score_tables import neuron_means
 
 CNN, LNLN, GABOR = "kindel2019_cnn", "kindel2019_lnln", "kindel2019_gabor_ridge"
 MODELS = {CNN: 0.6, LNLN: 0.25, GABOR: 0.4}

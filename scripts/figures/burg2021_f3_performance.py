@@ -7,8 +7,8 @@ from v1lib import plotting
 from v1lib.class_performance import best_draws, summaries
 from v1lib.files import write_csv
 from v1lib.score_files import source_kind_of
-from v1lib.statistics import gap_closed
 from v1lib.steps import Inputs, Output
+from v1lib.summaries import gap_closed
 
 _LABEL_APART = 0.05  # of the axis: ticks that are nearer to each other share one label
 

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 
 from v1lib import plotting
 from v1lib.files import read_npz, write_csv
-from v1lib.statistics import summarise, t_interval
 from v1lib.steps import Input, Output
+from v1lib.summaries import summarise, t_interval
 
 ARRAYS = (
     *("rank", "seed", "neuron", "radii_px", "discs", "suppression", "summation_px"),

@@ -9,8 +9,8 @@ from scipy.stats import gaussian_kde
 from v1lib import plotting
 from v1lib.cross_orientation import fraction_inhibited
 from v1lib.files import read_npz, write_csv
-from v1lib.statistics import summarise, t_interval
 from v1lib.steps import Inputs, Output
+from v1lib.summaries import summarise, t_interval
 
 ARRAYS = (
     "rank",

@@ -7,8 +7,8 @@ from v1lib.files import write_csv
 from v1lib.learned_normalization import load_normalization
 from v1lib.normalization_input import mean_readout_weights
 from v1lib.normalization_tables import networks_of
-from v1lib.statistics import coefficient_of_variation
 from v1lib.steps import Input, Output
+from v1lib.summaries import coefficient_of_variation
 
 
 def main(

@@ -5,8 +5,9 @@ from matplotlib.axes import Axes
 
 from v1lib import plotting
 from v1lib.files import write_csv
+from v1lib.model_comparison import compare_models
 from v1lib.score_files import source_kind_of
-from v1lib.score_tables import compare_models, read_neurons
+from v1lib.score_tables import read_neurons
 from v1lib.steps import Input, Output
 
 

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from v1lib import plotting
 from v1lib.files import read_csv, write_csv
 from v1lib.score_files import source_kind_of
-from v1lib.statistics import summarise
 from v1lib.steps import Input, Output
+from v1lib.summaries import summarise
 
 _LIKENESS = {
     "preferred_image_likeness": "preferred\nimage",

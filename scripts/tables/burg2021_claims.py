@@ -11,15 +11,9 @@ from v1lib.claims import CLAIM_COLUMNS, Claim, weakest
 from v1lib.class_performance import best_draws, fev_of_neurons, gap_error, summaries
 from v1lib.files import read_csv, write_csv
 from v1lib.plotting import looks
-from v1lib.statistics import (
-    Interval,
-    bootstrap_interval,
-    claim_verdict,
-    difference_interval,
-    holm,
-    paired_comparison,
-)
+from v1lib.statistics import bootstrap_interval, difference_interval, holm, paired_comparison
 from v1lib.steps import Input, Inputs, Output
+from v1lib.summaries import Interval, claim_verdict
 
 _STANDARD_ERRORS = 1.959964  # half of a 95 % interval of a normal estimate
 _TEST_COLUMNS = ("family", "first", "second", "n_neurons", "median_difference", "p_holm")

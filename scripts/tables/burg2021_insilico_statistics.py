@@ -7,8 +7,9 @@ import pandas as pd
 
 from v1lib.cross_orientation import fraction_inhibited
 from v1lib.files import read_npz, write_csv
-from v1lib.statistics import Interval, paired_comparison, summarise, t_interval
+from v1lib.statistics import paired_comparison
 from v1lib.steps import Input, Inputs, Output
+from v1lib.summaries import Interval, summarise, t_interval
 
 COLUMNS = (
     *("role", "criterion", "statistic", "n", "value", "low", "high", "p"),

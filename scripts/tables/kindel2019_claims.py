@@ -11,17 +11,12 @@ from scipy import stats
 from v1lib.claims import CLAIM_COLUMNS, Claim, weakest
 from v1lib.comparison import PUBLISHED_COLUMNS
 from v1lib.files import read_csv, read_npz, write_csv
+from v1lib.model_comparison import compare_models
 from v1lib.score_files import source_kind_of
-from v1lib.score_tables import choose, compare_models, read_neurons
-from v1lib.statistics import (
-    Interval,
-    bootstrap_interval,
-    claim_verdict,
-    difference_interval,
-    paired_comparison,
-    summarise,
-)
+from v1lib.score_tables import choose, read_neurons
+from v1lib.statistics import bootstrap_interval, difference_interval, paired_comparison
 from v1lib.steps import Input, Output
+from v1lib.summaries import Interval, claim_verdict, summarise
 
 _PAPER = "kindel2019"
 _SURROGATE = "CC_norm is its Poisson surrogate"

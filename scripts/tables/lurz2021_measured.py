@@ -26,8 +26,8 @@ from v1lib.lurz2021_effects import Effect, data_efficiency
 from v1lib.lurz2021_published import point_id
 from v1lib.lurz2021_transfer import transfer_runs
 from v1lib.scans import open_scans
-from v1lib.statistics import Interval, summarise
 from v1lib.steps import Input, Inputs, Output
+from v1lib.summaries import Interval, summarise
 
 _SCORE = "fraction_oracle"  # what the paper publishes
 _PUBLISHED_REPLICATES = 5

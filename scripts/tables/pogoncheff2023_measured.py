@@ -18,8 +18,8 @@ from v1lib.pogoncheff2023_tables import (
     PROPERTIES,
     alignments,
 )
-from v1lib.statistics import summarise
 from v1lib.steps import Input, Inputs, Output
+from v1lib.summaries import summarise
 
 _SCORED = ("level", "group", "property", "raw", "ceiling", "score", "n_properties", "of_properties")
 _COUNTED = ("model", "n_trainable", "n_total", "n_constant")

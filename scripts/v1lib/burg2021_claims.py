@@ -8,7 +8,7 @@ import pandas as pd
 
 from v1lib.claims import Claim, weakest
 from v1lib.files import read_csv
-from v1lib.statistics import Interval, claim_verdict
+from v1lib.summaries import Interval, claim_verdict
 
 PAPER = "burg2021"
 STATISTIC_COLUMNS = ("role", "criterion", "statistic", "n", "value", "low", "high", "p")

@@ -14,13 +14,8 @@ import pandas as pd
 
 from v1lib.rankings import RANK_COLUMNS, read_ranking
 from v1lib.score_files import read_scores
-from v1lib.statistics import (
-    gap_closed,
-    normality,
-    pairwise_comparisons,
-    summarise,
-    t_interval,
-)
+from v1lib.statistics import normality, pairwise_comparisons
+from v1lib.summaries import gap_closed, summarise, t_interval
 
 
 def best_draws(rankings: Sequence[Path], models: Sequence[str], *, n_top: int) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from v1lib.files import read_csv
 from v1lib.markdown import markdown_table, plus_minus
-from v1lib.statistics import agreement, summarise
+from v1lib.summaries import agreement, summarise
 
 PUBLISHED_COLUMNS = (
     *("id", "paper", "item", "dataset", "model", "metric", "value", "error", "error_type"),

@@ -15,7 +15,8 @@ from v1lib.claims import Claim, weakest
 from v1lib.lurz2021_curves import by_replicate
 from v1lib.lurz2021_effects import Effect, data_efficiency, gain_percent
 from v1lib.lurz2021_transfer import core_limits
-from v1lib.statistics import Interval, bootstrap_interval, claim_verdict
+from v1lib.statistics import bootstrap_interval
+from v1lib.summaries import Interval, claim_verdict
 
 PAPER = "lurz2021"
 DIRECT, TRANSFERRED, TASK_DRIVEN = "direct", "11-S", "VGG16"

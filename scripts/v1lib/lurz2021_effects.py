@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from v1lib.statistics import Interval
+from v1lib.summaries import Interval
 
 N_RESAMPLES = 9999
 SCALES = ("linear", "log")

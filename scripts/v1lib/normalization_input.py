@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from v1lib.orientation_of_filters import angle_differences
-from v1lib.statistics import Interval, cohens_d, paired_comparison, summarise, t_interval
+from v1lib.statistics import paired_comparison
+from v1lib.summaries import Interval, cohens_d, summarise, t_interval
 
 AXES = {"normalized": -1, "providers": -2}  # of N: over which features to sum
 

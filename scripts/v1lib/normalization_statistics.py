@@ -29,7 +29,7 @@ from v1lib.normalization_tables import (
     sums_by_orientation,
 )
 from v1lib.orientation_of_filters import orientations
-from v1lib.statistics import coefficient_of_variation, summarise, t_interval
+from v1lib.summaries import coefficient_of_variation, summarise, t_interval
 
 
 @dataclass(frozen=True)

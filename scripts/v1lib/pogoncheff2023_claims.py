@@ -18,7 +18,8 @@ from v1lib.pogoncheff2023_tables import (
     network_kind,
     over_seeds,
 )
-from v1lib.statistics import claim_verdict, rank_correlation
+from v1lib.statistics import rank_correlation
+from v1lib.summaries import claim_verdict
 
 _INTERVAL = "95 % interval: Welch's t over seeds"
 _MECHANISM = "{} how well the network explains V1"

@@ -11,7 +11,7 @@ from itertools import permutations
 import pandas as pd
 from scipy import stats
 
-from v1lib.statistics import Interval, summarise
+from v1lib.summaries import Interval, summarise
 
 COMPONENTS = {
     "center_surround": "center-surround",

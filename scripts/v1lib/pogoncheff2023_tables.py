@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from v1lib.files import read_csv
-from v1lib.statistics import summarise
+from v1lib.summaries import summarise
 
 PAPER = "pogoncheff2023"
 OVERALL, PREDICTIVITY, PROPERTIES = "overall", "predictivity", "properties"

@@ -1,4 +1,4 @@
-"""Summaries, tests and verdicts over neurons, seeds or images.
+"""Tests and resampling over neurons, seeds or images.
 
 A thin layer over SciPy and statsmodels. NaN means undefined: such values are left out and counted.
 """
@@ -13,60 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-
-@dataclass(frozen=True)
-class Summary:
-    """A sample in numbers.
-
-    Attributes:
-        n, n_undefined: defined values, and NaN values left out.
-        mean, median, sd, sem: of the defined values; NaN without any. ``sd`` and ``sem`` have the
-            ddof they were asked for with; ``sem`` = sd / sqrt(n).
-    """
-
-    n: int
-    n_undefined: int
-    mean: float
-    median: float
-    sd: float
-    sem: float
-
-
-def summarise(values: ArrayLike, *, ddof: int) -> Summary:
-    """Mean, median, standard deviation and standard error of the mean.
-
-    Args:
-        values: any shape.
-        ddof: 0 as in Kindel et al. 2019 (runnet.py), or 1 for the usual estimate.
-    """
-    sample, n_undefined = _defined(values)
-    n = len(sample)
-    sd = float(sample.std(ddof=ddof)) if n > ddof else math.nan
-    return Summary(
-        n=n,
-        n_undefined=n_undefined,
-        mean=float(sample.mean()) if n else math.nan,
-        median=float(np.median(sample)) if n else math.nan,
-        sd=sd,
-        sem=sd / math.sqrt(n) if n else math.nan,
-    )
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval; both ends NaN where there are too few values."""
-
-    low: float
-    high: float
-
-
-def t_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
-    """Confidence interval of the mean from Student's t (ddof 1)."""
-    summary = summarise(values, ddof=1)
-    if summary.n < 2:
-        return Interval(math.nan, math.nan)
-    half = summary.sem * stats.t.ppf((1 + confidence) / 2, summary.n - 1)
-    return Interval(summary.mean - half, summary.mean + half)
+from v1lib.summaries import Interval, defined
 
 
 def bootstrap_interval(
@@ -85,7 +32,7 @@ def bootstrap_interval(
         statistic: takes ``axis``, such as ``numpy.mean`` or ``numpy.median``.
         confidence, n_resamples: see SciPy.
     """
-    sample, _ = _defined(values)
+    sample, _ = defined(values)
     if len(sample) < 2:
         return Interval(math.nan, math.nan)
     result = stats.bootstrap(
@@ -106,7 +53,7 @@ def difference_interval(first: ArrayLike, second: ArrayLike, *, seed: int) -> In
         first, second: independent samples; NaN is left out.
         seed: of the resampling.
     """
-    samples = _defined(first)[0], _defined(second)[0]
+    samples = defined(first)[0], defined(second)[0]
     if min(map(len, samples)) < 2:
         return Interval(math.nan, math.nan)
     result = stats.bootstrap(
@@ -154,7 +101,7 @@ def paired_comparison(first: ArrayLike, second: ArrayLike) -> PairedComparison:
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if first.shape != second.shape or first.ndim != 1:
         raise ValueError(f"paired values have shapes {first.shape} and {second.shape}")
-    differences, n_undefined = _defined(first - second)
+    differences, n_undefined = defined(first - second)
     unequal = differences[differences != 0]
     counts = {
         "n": len(differences),
@@ -173,27 +120,6 @@ def paired_comparison(first: ArrayLike, second: ArrayLike) -> PairedComparison:
         statistic=float(test.statistic),
         p=float(test.pvalue),
     )
-
-
-def coefficient_of_variation(values: ArrayLike) -> float:
-    """Standard deviation (ddof 0) over mean; NaN without values or with mean 0."""
-    summary = summarise(values, ddof=0)
-    return summary.sd / summary.mean if summary.mean else math.nan
-
-
-def cohens_d(first: ArrayLike, second: ArrayLike) -> float:
-    """Difference of two means in units of the pooled standard deviation (unpaired, ddof 1).
-
-    NaN with fewer than two defined values on a side, or without any scatter.
-    """
-    first, second = _defined(first)[0], _defined(second)[0]
-    if min(len(first), len(second)) < 2:
-        return math.nan
-    freedom = len(first) + len(second) - 2
-    squares = (len(first) - 1) * first.var(ddof=1) + (len(second) - 1) * second.var(ddof=1)
-    if squares == 0:
-        return math.nan
-    return float((first.mean() - second.mean()) / math.sqrt(squares / freedom))
 
 
 @dataclass(frozen=True)
@@ -235,20 +161,11 @@ def pairwise_comparisons(groups: Mapping[str, ArrayLike]) -> list[Pair]:
 
 def normality(values: ArrayLike) -> tuple[float, float]:
     """Shapiro and Wilk's W and its p; NaN for fewer than three different values."""
-    sample, _ = _defined(values)
+    sample, _ = defined(values)
     if len(sample) < 3 or np.ptp(sample) == 0:
         return math.nan, math.nan
     result = stats.shapiro(sample)
     return float(result.statistic), float(result.pvalue)
-
-
-def gap_closed(value: float, *, low: float, high: float) -> float:
-    """Percent of the way from ``low`` to ``high``: 0 at ``low``, 100 at ``high``.
-
-    NaN where there is no gap because ``high`` is not above ``low``. Lengths (such as a standard
-    error) scale by 100 / (high - low).
-    """
-    return 100 * (value - low) / (high - low) if high > low else math.nan
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
@@ -277,53 +194,3 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> tuple[float, float,
         return math.nan, math.nan, len(first)
     result = stats.spearmanr(first, second)
     return float(result.statistic), float(result.pvalue), len(first)
-
-
-def claim_verdict(interval: Interval, *, above: float) -> str:
-    """Whether a value lies above a threshold, as a claim says, given its confidence interval.
-
-    Returns:
-        "supported" if the whole interval lies above, "contradicted" if it lies below or at the
-        threshold, "undecided" if it holds it, "not tested" without an interval. For a claim of
-        smaller values, turn both signs.
-    """
-    if math.isnan(interval.low) or math.isnan(interval.high):
-        return "not tested"
-    if interval.low > above:
-        return "supported"
-    return "contradicted" if interval.high <= above else "undecided"
-
-
-def agreement(
-    ours: float,
-    published: float,
-    *,
-    our_error: float,
-    published_error: float,
-    n_errors: float = 2.0,
-) -> str:
-    """Whether a published value came out again.
-
-    Args:
-        ours, published: the two values; NaN where there is none.
-        our_error, published_error: their standard errors; NaN counts as 0.
-        n_errors: largest difference that still counts as equal, in standard errors of the
-            difference, sqrt(our_error^2 + published_error^2).
-
-    Returns:
-        "reproduced", "differs", "not run" (ours is NaN) or "not comparable" (no published value, or
-        neither side states an error).
-    """
-    if math.isnan(ours):
-        return "not run"
-    error = math.hypot(*np.nan_to_num([our_error, published_error]))
-    if math.isnan(published) or error == 0:
-        return "not comparable"
-    return "reproduced" if abs(ours - published) <= n_errors * error else "differs"
-
-
-def _defined(values: ArrayLike) -> tuple[np.ndarray, int]:
-    """The values that are not NaN, flat, and how many are."""
-    flat = np.asarray(values, dtype=float).ravel()
-    undefined = np.isnan(flat)
-    return flat[~undefined], int(undefined.sum())
