@@ -35,6 +35,7 @@ FIELD_POSITIONS_DEG = np.linspace(-2.5, 2.5, 21)
 TEXTURE_PX, TEXTURE_DEGREES, TEXTURE_SCREEN_DEGREES = 320, 4, 8
 N_TYPES, N_FAMILIES, N_SAMPLES = 2, 15, 15  # spectrally matched noise first, then textures
 
+_UNSURE = 1e-9  # grey values; two ways to compute one differ by a twentieth of it
 _CHUNK = 256  # images in memory at once
 _KEPT_PX = 96  # side of a screen whose drawings fit into memory: 37 MB at 64 px
 
@@ -254,23 +255,38 @@ def _draw_discs(images: np.ndarray, gratings: Gratings, window: _Window) -> None
     patch_px = (len(rows), len(columns))
     corner = Patch(rows[0], columns[0])
     reduce = Reducer((window.side, window.side), corner, patch_px, window.size_px)
-    within = tuple(np.broadcast_to(axis, patch_px)[inside] for axis in (y, x))
     for start, stop in _runs(gratings.frequency, gratings.orientation_deg):
-        wave = gratings.part(start, stop)
-        patches = np.full((stop - start, *patch_px), GREY, dtype=np.uint8)
-        patches[:, inside] = _waves(wave, *within)
+        patches = np.where(inside, _waves(gratings.part(start, stop), y, x), np.uint8(GREY))
         images[start:stop, reduce.rows, reduce.columns] = reduce(patches)
 
 
 def _waves(gratings: Gratings, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Grey values of one grating in several phases at some places: uint8 [n, n_places].
+    """Grey values of one grating in several phases, from sines of rows and of columns alone.
 
-    Operations come in the order of the published code, since numbers are cut and not rounded.
+    Grey values are cut, not rounded: where a whole number is too near to be sure of it, the
+    published formula decides, operation by operation.
+
+    Args:
+        gratings: of one frequency and orientation.
+        y, x: [rows, 1] and [columns], degrees from the middle of the disc.
+
+    Returns:
+        uint8 [n, rows, columns].
     """
-    angle = gratings.orientation_deg[0] / 180 * np.pi
-    across = (x * np.cos(angle) + y * np.sin(angle)) * gratings.frequency[0] * 2 * np.pi
-    waves = np.sin(across + (gratings.phase_deg / 180 * np.pi)[:, None])
-    return ((waves + 1) / 2 * WHITE).astype(np.uint8)
+    angle, frequency = gratings.orientation_deg[0] / 180 * np.pi, gratings.frequency[0]
+    phases = gratings.phase_deg / 180 * np.pi
+    down = y * np.sin(angle) * frequency * 2 * np.pi
+    of_rows = np.hstack([np.sin(down), np.cos(down), np.ones_like(down)]) * (WHITE / 2)
+    waves = np.empty((len(phases), len(y), len(x)), dtype=np.uint8)
+    for wave, phase in zip(waves, phases, strict=True):
+        across = x * np.cos(angle) * frequency * 2 * np.pi + phase
+        values = of_rows @ np.stack([np.cos(across), np.sin(across), np.ones_like(across)])
+        row, column = np.nonzero(np.abs(np.rint(values) - values) < _UNSURE)
+        along = x[column] * np.cos(angle) + y[row, 0] * np.sin(angle)
+        published = (np.sin(along * frequency * 2 * np.pi + phase) + 1) / 2 * WHITE
+        values[row, column] = published
+        wave[:] = values
+    return waves
 
 
 def _product(
