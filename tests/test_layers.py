@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from v1lib import layers, pooled_convolution
 from v1lib.layers import BatchNorm
 
+pytest.importorskip("numba")
 N_FEATURES, MOMENTUM, EPSILON = 5, 0.1, 1e-3
 
 
@@ -24,26 +26,70 @@ def trained(norm, maps):
     return shown.detach(), x.grad, norm.bias.grad, of_gain, norm.running_mean, norm.running_var
 
 
+def theirs_like(ours, *, has_gain):
+    norm = nn.BatchNorm2d(N_FEATURES, eps=EPSILON, momentum=MOMENTUM).double()
+    norm.weight.requires_grad_(has_gain)
+    norm.bias.data.copy_(ours.bias)
+    if not ours.rectify:
+        return norm
+    norm.register_forward_hook(lambda module, given, shown: shown.relu())
+    return norm
+
+
+@pytest.fixture
+def kernels_run(monkeypatch):
+    """How often a compiled kernel was shared out."""
+    seen = []
+    share_out = layers._share_out
+    monkeypatch.setattr(layers, "_share_out", lambda *given: seen.append(1) or share_out(*given))
+    return seen
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("rectify", [True, False], ids=["rectified", "linear"])
 @pytest.mark.parametrize("has_gain", [True, False], ids=["gain", "no gain"])
 @pytest.mark.parametrize("layout", ["contiguous_format", "channels_last"])
 @pytest.mark.parametrize("mean", [0.0, 300.0])
-def test_batch_normalization_is_that_of_pytorch(has_gain, layout, mean):
-    """Whatever way the moments are taken; also where the mean is far larger than the deviation."""
+def test_batch_normalization_is_that_of_pytorch(
+    kernels_run, has_gain, rectify, layout, mean, n_threads
+):
+    """Whatever computes it; also where the mean is far larger than the deviation."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
     maps = maps_of(mean).contiguous(memory_format=getattr(torch, layout))
-    ours = BatchNorm(N_FEATURES, epsilon=EPSILON, momentum=MOMENTUM, has_gain=has_gain)
-    theirs = nn.BatchNorm2d(N_FEATURES, eps=EPSILON, momentum=MOMENTUM).double()
-    theirs.weight.requires_grad_(has_gain)
-    expected = trained(theirs, maps.double())
+    options = {"epsilon": EPSILON, "momentum": MOMENTUM, "has_gain": has_gain}
+    ours = BatchNorm(N_FEATURES, **options, rectify=rectify)
+    ours.bias.data.copy_(torch.linspace(-1, 1, N_FEATURES))
+    expected = trained(theirs_like(ours, has_gain=has_gain), maps.double())
     for found, wanted in zip(trained(ours, maps), expected, strict=True):
         wanted, scale = wanted.double(), float(wanted.abs().max()) + 1e-6
         torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=1e-4 * scale)
+    assert len(kernels_run) == (4 if layout == "contiguous_format" else 0)
+    torch.set_num_threads(before)
 
 
-def test_moments_of_plain_maps_are_not_pytorchs(monkeypatch):
-    """A silent way back to the slower moments is seen."""
-    monkeypatch.setattr(nn.functional, "batch_norm", lambda *_: pytest.fail("PyTorch's moments"))
+@pytest.mark.parametrize("rectify", [True, False])
+def test_without_numba_it_is_pytorchs(monkeypatch, kernels_run, rectify):
+    ours = BatchNorm(N_FEATURES, epsilon=EPSILON, momentum=MOMENTUM, rectify=rectify)
+    fast = trained(ours, maps_of(0.0))
+    monkeypatch.setattr(pooled_convolution, "convolution_kernels", None)
+    same = BatchNorm(N_FEATURES, epsilon=EPSILON, momentum=MOMENTUM, rectify=rectify)
+    for found, wanted in zip(fast, trained(same, maps_of(0.0)), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+    assert len(kernels_run) == 4
+
+
+def test_what_is_undefined_stays_undefined():
+    maps = maps_of(0.0)
+    maps[0, 1, 2, 3] = float("nan")
+    shown = BatchNorm(N_FEATURES, rectify=True).train()(maps)
+    assert shown[:, 1].isnan().all() and shown[:, [0, 2, 3, 4]].isfinite().all()
+
+
+def test_only_the_gradients_that_are_needed_are_taken(kernels_run):
     norm = BatchNorm(N_FEATURES).train()
-    assert norm(maps_of(0.0)).isfinite().all() and norm.running_mean.abs().max() > 0
+    norm(maps_of(0.0)).square().sum().backward()
+    assert norm.bias.grad is not None and len(kernels_run) == 3
 
 
 def test_a_single_value_has_no_variance():

@@ -6,8 +6,7 @@ from torch.func import grad, vmap
 
 from agreement import assert_agree, value_and_gradients
 from v1lib import map_products as module
-from v1lib.divisive_normalization import neighbourhood_average
-from v1lib.map_products import mixed_channels, on_both_sides
+from v1lib.map_products import mixed_channels
 
 pytest.importorskip("numba")
 
@@ -35,20 +34,6 @@ def calls(monkeypatch):
 
 
 @pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("layout", ["contiguous_format", "channels_last"])
-def test_products_on_both_sides_of_maps(calls, layout):
-    left, maps, right = tensors_of((4, 6), (5, 3, 6, 7), (2, 7))
-    maps = maps.contiguous(memory_format=getattr(torch, layout))
-    ours = value_and_gradients(lambda m: on_both_sides(left, m, right), [maps])
-    exact = value_and_gradients(
-        lambda m: torch.einsum("ah,nchw,bw->ncab", left.double(), m, right.double()),
-        [maps.double()],
-    )
-    assert_agree(ours, exact)
-    assert len(calls) == 2
-
-
-@pytest.mark.usefixtures("threads")
 def test_channels_are_mixed(calls):
     tensors = tensors_of((4, 3), (5, 3, 6, 7))
     exact = value_and_gradients(
@@ -68,7 +53,7 @@ def test_functional_transformations_take_pytorchs_way(calls):
     weights, maps = tensors_of((2, 4, 3), (2, 5, 3, 6, 7))
 
     def loss(w, m):
-        return neighbourhood_average(mixed_channels(w, m), 3).square().sum()
+        return mixed_channels(w, m).square().sum()
 
     stacked = vmap(grad(loss))(weights, maps)
     assert not calls

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from v1lib.layers import truncated_normal_
-from v1lib.map_products import mixed_channels, on_both_sides
+from v1lib.map_products import mixed_channels
+from v1lib.normalization_functions import neighbourhood_average, quotient, rectified_power
 
 WEIGHT_STD = 1e-3  # of u and v; not truncated
 EXPONENT_STD = 0.01
-TINY = 1e-37  # a normal number whose logarithm is finite
 
 
 class DivisiveNormalization(nn.Module):
@@ -82,7 +82,7 @@ class DivisiveNormalization(nn.Module):
         driven = rectified_power(features, exponent)
         constant = self.semi_saturation.abs() ** exponent
         suppression = self.suppression(self._average(driven))
-        return _Quotient.apply(self._crop(driven), constant[:, None, None] + suppression)
+        return quotient(self._crop(driven), constant, suppression)
 
     def pooled(self, features: Tensor) -> Tensor:
         """q: rectified features [n, n_features, h, w] -> averages of their powers, same shape."""
@@ -138,78 +138,3 @@ class DivisiveNormalization(nn.Module):
     def _crop(self, maps: Tensor) -> Tensor:
         m = self.margin
         return maps[:, :, m : maps.shape[2] - m, m : maps.shape[3] - m]
-
-
-def rectified_power(x: Tensor, exponent: Tensor) -> Tensor:
-    """relu(x) ^ exponent with gradients 0 wherever x is 0 or below.
-
-    There the derivative of the power is infinite for an exponent below 1; a product with the
-    rectifier's 0 would be NaN.
-
-    Args:
-        x: [n, n_features, h, w].
-        exponent: [n_features], above 0.
-    """
-    return _RectifiedPower.apply(x, exponent)
-
-
-class _RectifiedPower(torch.autograd.Function):
-    """Values and gradients in few passes over the maps, which bound the speed on a CPU."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, exponent: Tensor) -> Tensor:
-        return x.clamp(min=0).pow(exponent[:, None, None])
-
-    @staticmethod
-    def setup_context(ctx, inputs: tuple, output: Tensor) -> None:
-        ctx.save_for_backward(*inputs, output)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        x, exponent, power = ctx.saved_tensors
-        x = x.clamp(min=TINY)
-        by_power = gradient * power  # 0 wherever x is
-        to_exponent = x.log().mul_(by_power).sum((0, 2, 3))
-        return by_power.div_(x).mul_(exponent[:, None, None]), to_exponent
-
-
-class _Quotient(torch.autograd.Function):
-    """a / b; its backward pass divides once where PyTorch's divides three times."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(a: Tensor, b: Tensor) -> Tensor:
-        return a / b
-
-    @staticmethod
-    def setup_context(ctx, inputs: tuple, output: Tensor) -> None:
-        ctx.save_for_backward(inputs[1], output)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        b, quotient = ctx.saved_tensors
-        to_a = gradient / b
-        return to_a, (to_a * quotient).neg_()
-
-
-def neighbourhood_average(maps: Tensor, size: int) -> Tensor:
-    """Average over the square of ``size`` around each place; outside the map nothing counts.
-
-    The average is separable, so it is two products with small band matrices: several times faster
-    than ``avg_pool2d`` with its backward pass on a CPU.
-
-    Args:
-        maps: [n, n_features, h, w].
-        size: odd.
-    """
-    rows, columns = (_band(side, size, maps) for side in maps.shape[2:])
-    return on_both_sides(rows, maps, columns)
-
-
-def _band(side: int, size: int, like: Tensor) -> Tensor:
-    place = torch.arange(side, device=like.device)
-    near = ((place[:, None] - place).abs() <= size // 2).to(like.dtype)
-    return near / near.sum(1, keepdim=True)

@@ -14,39 +14,11 @@ from v1lib.pooled_convolution import kernels_apply
 from v1lib.threads import Part, in_threads, numpy_in_one_thread
 
 
-def on_both_sides(left: Tensor, maps: Tensor, right: Tensor) -> Tensor:
-    """left @ map @ right.T of every map.
-
-    Args:
-        left, right: [h', h] and [w', w], of which no gradients are taken.
-        maps: [n, C, h, w].
-
-    Returns:
-        [n, C, h', w'].
-    """
-    if kernels_apply(left, maps, right):
-        return _OnBothSides.apply(left, maps, right)
-    return left @ (maps @ right.T)
-
-
 def mixed_channels(weights: Tensor, maps: Tensor) -> Tensor:
     """sum_k weights[l, k] maps[n, k]: [L, K] and [n, K, h, w] -> [n, L, h, w]."""
     if kernels_apply(weights, maps):
         return _MixedChannels.apply(weights, maps)
     return (weights @ maps.flatten(2)).unflatten(2, maps.shape[2:])
-
-
-class _OnBothSides(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, left: Tensor, maps: Tensor, right: Tensor) -> Tensor:
-        ctx.save_for_backward(left, right)
-        return _between(left, maps, right)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple:
-        left, right = ctx.saved_tensors
-        return None, _between(left.T, gradient, right.T), None
 
 
 class _MixedChannels(torch.autograd.Function):
@@ -62,18 +34,6 @@ class _MixedChannels(torch.autograd.Function):
         with_weights, with_maps = ctx.needs_input_grad
         of_weights = _summed_products(gradient, maps) if with_weights else None
         return of_weights, _mixed(weights.T, gradient) if with_maps else None
-
-
-def _between(left: Tensor, maps: Tensor, right: Tensor) -> Tensor:
-    product = maps.new_empty((*maps.shape[:2], len(left), len(right)))
-    a, m, b, out = _arrays(left, maps, right, product)
-
-    def part(_: int, first: int, last: int) -> None:
-        for image in range(first, last):
-            np.matmul(a, m[image] @ b.T, out=out[image])
-
-    _share_out(len(m), part)
-    return product
 
 
 def _mixed(weights: Tensor, maps: Tensor) -> Tensor:

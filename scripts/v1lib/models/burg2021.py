@@ -18,7 +18,7 @@ PENALTIES = ("smoothness", "sparsity", "readout", "nonlinearity", "normalization
 
 
 class ConvolutionLayer(nn.Module):
-    """Convolution without bias, batch normalization, activation."""
+    """Convolution without bias, batch normalization, activation: rectifier, ELU or nothing."""
 
     def __init__(
         self, n_in: int, n_out: int, kernel: int, *, padding: int, activation: nn.Module
@@ -26,8 +26,9 @@ class ConvolutionLayer(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(n_in, n_out, kernel, padding=padding, bias=False)
         truncated_normal_(self.conv.weight, WEIGHT_STD)
-        self.norm = BatchNorm(n_out)
-        self.activation = activation
+        rectify = isinstance(activation, nn.ReLU)
+        self.norm = BatchNorm(n_out, rectify=rectify)
+        self.activation = nn.Identity() if rectify else activation
 
     def forward(self, x: Tensor) -> Tensor:
         """x [n, n_in, h, w] -> [n, n_out, h', w']."""
