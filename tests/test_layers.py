@@ -40,8 +40,8 @@ def theirs_like(ours, *, has_gain):
 def kernels_run(monkeypatch):
     """How often a compiled kernel was shared out."""
     seen = []
-    share_out = layers._share_out
-    monkeypatch.setattr(layers, "_share_out", lambda *given: seen.append(1) or share_out(*given))
+    share_out = layers.share_out
+    monkeypatch.setattr(layers, "share_out", lambda *given: seen.append(1) or share_out(*given))
     return seen
 
 

@@ -6,8 +6,8 @@ from torch.func import grad, vmap
 from torch.nn import functional
 
 from agreement import assert_agree, value_and_gradients
-from v1lib import normalization_functions as module
-from v1lib import pooled_convolution
+from v1lib import map_calls, normalization_functions, pooled_convolution
+from v1lib import threads as threads_module
 from v1lib.normalization_functions import neighbourhood_average, quotient, rectified_power
 
 pytest.importorskip("numba")
@@ -32,8 +32,11 @@ def threads(request):
 def calls(monkeypatch):
     """How often work is shared out, so that a silent way back to PyTorch is seen."""
     seen = []
-    in_threads = module.in_threads
-    monkeypatch.setattr(module, "in_threads", lambda *given: seen.append(1) or in_threads(*given))
+    in_threads = threads_module.in_threads
+    for module in (normalization_functions, map_calls):
+        monkeypatch.setattr(
+            module, "in_threads", lambda *given: seen.append(1) or in_threads(*given)
+        )
     return seen
 
 

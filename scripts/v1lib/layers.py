@@ -1,22 +1,13 @@
 """Layers and initialisers that more than one model uses."""
 
 import math
-from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from v1lib.map_calls import map_kernels, share_out
 from v1lib.pooled_convolution import kernels_apply
-from v1lib.threads import in_threads
-
-try:
-    from v1lib import map_kernels
-except ImportError as missing:
-    if (missing.name or "").startswith("v1lib"):
-        raise
-    map_kernels = None
 
 
 def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
@@ -119,12 +110,12 @@ class _NormalisedByBatch(torch.autograd.Function):
         ctx, x: Tensor, gain: Tensor, bias: Tensor, epsilon: float, lowest: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         means, squares = (x.new_empty(x.shape[:2]) for _ in range(2))
-        _share_out(map_kernels.moments, x, means, squares)
+        share_out(map_kernels.moments, x, means, squares)
         mean, n_places = means.mean(0), x.shape[2] * x.shape[3]
         variance = squares.mean(0) / n_places + (means - mean).square().mean(0)
         inverse = (variance + epsilon).rsqrt()
         factor, normalised = inverse * gain, torch.empty_like(x)
-        _share_out(map_kernels.normalise, x, mean, factor, bias, lowest, normalised)
+        share_out(map_kernels.normalise, x, mean, factor, bias, lowest, normalised)
         ctx.save_for_backward(x, mean, inverse, factor, bias)
         ctx.lowest = lowest
         ctx.mark_non_differentiable(mean, variance)
@@ -137,25 +128,14 @@ class _NormalisedByBatch(torch.autograd.Function):
         gradient = gradient.contiguous()
         given = (gradient, x, mean, factor, bias, ctx.lowest)
         totals, products = (x.new_empty(x.shape[:2]) for _ in range(2))
-        _share_out(map_kernels.sum_gradients, *given, totals, products)
+        share_out(map_kernels.sum_gradients, *given, totals, products)
         total, product = totals.sum(0), products.sum(0)
         if not ctx.needs_input_grad[0]:
             return None, product * inverse, total, None, None
         n, result = x.numel() // len(mean), torch.empty_like(x)
         of_deviation = -factor * inverse.square() * product / n
-        _share_out(map_kernels.pass_gradients, *given, of_deviation, -factor * total / n, result)
+        share_out(map_kernels.pass_gradients, *given, of_deviation, -factor * total / n, result)
         return result, product * inverse, total, None, None
-
-
-def _share_out(kernel: Callable, maps: Tensor, *others: Tensor | float) -> None:
-    """Run a kernel of ``v1lib.map_kernels`` on the threads; maps become [n, n_features, places]."""
-    given = [
-        np.float32(value)
-        if isinstance(value, float)
-        else (value.flatten(2) if value.dim() == 4 else value).detach().numpy()
-        for value in (maps, *others)
-    ]
-    in_threads(len(maps), lambda _, first, last: kernel(*given, first, last))
 
 
 class ScaledRectifier(nn.Module):

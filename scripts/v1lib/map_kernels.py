@@ -5,8 +5,7 @@ long as memory takes to deliver them; one operation of PyTorch after the other r
 each time, and so takes two to four times as long.
 
 Maps are float32 [n_images, n_features, height * width] in C order. Every kernel does the images
-from ``first`` to before ``last``. Nothing is checked here: ``v1lib.layers`` and
-``v1lib.normalization_functions`` are the callers.
+from ``first`` to before ``last``. Nothing is checked here; ``v1lib.map_calls`` is for the callers.
 """
 
 from collections.abc import Callable

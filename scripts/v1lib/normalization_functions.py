@@ -4,22 +4,14 @@ On a CPU compiled kernels read and write the maps seldom; elsewhere they are PyT
 Both ways agree to rounding.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from v1lib.map_calls import as_maps, map_kernels, share_out
 from v1lib.pooled_convolution import kernels_apply
 from v1lib.threads import in_threads
-
-try:
-    from v1lib import map_kernels
-except ImportError as missing:
-    if (missing.name or "").startswith("v1lib"):
-        raise
-    map_kernels = None
 
 _PLAIN = torch.contiguous_format
 TINY = np.float32(1e-37)  # a normal number whose logarithm is finite
@@ -98,7 +90,7 @@ class _PowerByKernels(torch.autograd.Function):
     def forward(ctx, x: Tensor, exponent: Tensor) -> Tensor:
         power = torch.empty_like(x, memory_format=_PLAIN)
         ctx.save_for_backward(x, exponent, power)
-        maps, powers = _maps(x, power)
+        maps, powers = as_maps(x, power)
         exponents = exponent.detach().numpy()[:, None]
 
         def part(_: int, first: int, last: int) -> None:
@@ -115,7 +107,7 @@ class _PowerByKernels(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
         x, exponent, power = ctx.saved_tensors
         result, totals = torch.empty_like(power), x.new_empty(x.shape[:2])
-        upstream, maps, powers, results = _maps(gradient, x, power, result)
+        upstream, maps, powers, results = as_maps(gradient, x, power, result)
         given = (powers, exponent.detach().numpy(), results, totals.numpy())
 
         def part(_: int, first: int, last: int) -> None:
@@ -153,8 +145,7 @@ class _QuotientByKernels(torch.autograd.Function):
     @staticmethod
     def forward(ctx, driven: Tensor, constant: Tensor, suppression: Tensor) -> Tensor:
         denominator, quotient = (torch.empty_like(driven, memory_format=_PLAIN) for _ in range(2))
-        given = (*_maps(driven), constant.detach().numpy(), *_maps(suppression))
-        _share_out(map_kernels.divide, *given, *_maps(denominator, quotient))
+        share_out(map_kernels.divide, driven, constant, suppression, denominator, quotient)
         ctx.save_for_backward(denominator, quotient)
         return quotient
 
@@ -164,8 +155,8 @@ class _QuotientByKernels(torch.autograd.Function):
         denominator, quotient = ctx.saved_tensors
         of_driven, of_sum = (torch.empty_like(quotient) for _ in range(2))
         totals = quotient.new_empty(quotient.shape[:2])
-        given = _maps(gradient, denominator, quotient, of_driven, of_sum)
-        _share_out(map_kernels.divide_gradients, *given, totals.numpy())
+        given = (gradient, denominator, quotient, of_driven, of_sum, totals)
+        share_out(map_kernels.divide_gradients, *given)
         return of_driven, totals.sum(0), of_sum
 
 
@@ -189,8 +180,8 @@ def _sums(maps: Tensor, before: Tensor, after: Tensor, reach: int) -> Tensor:
     around = torch.nn.functional.pad(before, (reach, reach))
     shares = torch.stack([around[:, step : step + width] for step in range(2 * reach + 1)])
     sums = torch.empty_like(maps, memory_format=_PLAIN)
-    given = (*_maps(maps), shares.flatten(1).numpy(), after.flatten().numpy(), width)
-    _share_out(map_kernels.sum_neighbours, *given, *_maps(sums))
+    given = (maps, shares.flatten(1), after.flatten(), width, sums)
+    share_out(map_kernels.sum_neighbours, *given)
     return sums
 
 
@@ -198,12 +189,3 @@ def _near(side: int, reach: int, like: Tensor) -> Tensor:
     """1 where two places of an axis are at most ``reach`` apart, else 0: [side, side]."""
     place = torch.arange(side, device=like.device)
     return ((place[:, None] - place).abs() <= reach).to(like.dtype)
-
-
-def _maps(*tensors: Tensor) -> list[np.ndarray]:
-    """[n, n_features, h, w] as the kernels take them."""
-    return [tensor.detach().contiguous().flatten(2).numpy() for tensor in tensors]
-
-
-def _share_out(kernel: Callable, maps: np.ndarray, *others: np.ndarray) -> None:
-    in_threads(len(maps), lambda _, first, last: kernel(maps, *others, first, last))
