@@ -81,9 +81,10 @@ class _Power(torch.autograd.Function):
 
 
 class _PowerByKernels(torch.autograd.Function):
-    """One image after the other, which stays in the cache; NumPy's powers and logarithms.
+    """One image after the other, which stays in the cache.
 
-    Those of 0 would take many times as long as others.
+    Powers and logarithms are NumPy's, which are the fastest, and never of 0, which takes many times
+    as long as any other value.
     """
 
     @staticmethod
