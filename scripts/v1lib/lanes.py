@@ -53,6 +53,14 @@ def _pointer(context, builder, array_type, array, index, width):
     return builder.bitcast(builder.gep(data, [index]), ir.VectorType(FLOAT, width).as_pointer())
 
 
+def _in_every_lane(builder, value, width):
+    vector = ir.VectorType(FLOAT, width)
+    undefined = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
 @intrinsic(prefer_literal=True)
 def load(typing, array, index, width):
     """The `width` values of an array that start at an index."""
@@ -86,12 +94,7 @@ def broadcast(typing, value, width):
     """One float32 value in every lane."""
 
     def generate(context, builder, signature, arguments):
-        lanes = signature.return_type.width
-        vector = ir.VectorType(FLOAT, lanes)
-        undefined = ir.Constant(vector, ir.Undefined)
-        first = builder.insert_element(undefined, arguments[0], ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-        return builder.shuffle_vector(first, undefined, zeros)
+        return _in_every_lane(builder, arguments[0], signature.return_type.width)
 
     return Lanes(width.literal_value)(types.float32, width), generate
 
@@ -196,3 +199,117 @@ def put(typing, array, index, lanes):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, lanes), generate
+
+
+@intrinsic
+def add_products(typing, sums, array, index, step, left, right):
+    """Add products to all `registers`: 2 i and 2 i + 1 get array[index + i step] times the lanes
+    `left` and `right`.
+    """
+
+    def generate(context, builder, signature, arguments):
+        slots, array, index, step, *lanes = arguments
+        data = context.make_array(signature.args[1])(context, builder, array).data
+        for i in range(0, signature.args[0].count, 2):
+            value = builder.load(builder.gep(data, [index]))
+            value = _in_every_lane(builder, value, signature.args[0].width)
+            for j, factor in enumerate(lanes):
+                slot = _slot(builder, slots, ir.Constant(step.type, i + j))
+                product = builder.fmul(value, factor, flags=CONTRACT)
+                builder.store(builder.fadd(product, builder.load(slot), flags=CONTRACT), slot)
+            index = builder.add(index, step)
+        return context.get_dummy_value()
+
+    return types.void(sums, array, types.intp, types.intp, left, right), generate
+
+
+def _mapping(n_vectors):
+    """An intrinsic (source, at, source_step, target, to, target_step, width) that reads vectors
+    which start `source_step` apart and writes other ones `target_step` apart.
+
+    `n_vectors` are read, as many as lanes if None. The function that it decorates has the
+    arguments (builder, vectors) and returns those to be written.
+    """
+
+    def decorate(written):
+        @intrinsic(prefer_literal=True)
+        def copy(typing, source, at, source_step, target, to, target_step, width):
+            lanes = width.literal_value
+
+            def generate(context, builder, signature, arguments):
+                source, at, source_step, target, to, target_step, _ = arguments
+                vectors = []
+                for _ in range(n_vectors or lanes):
+                    pointer = _pointer(context, builder, signature.args[0], source, at, lanes)
+                    vectors.append(builder.load(pointer, align=BYTES_PER_FLOAT))
+                    at = builder.add(at, source_step)
+                for vector in written(builder, vectors):
+                    pointer = _pointer(context, builder, signature.args[3], target, to, lanes)
+                    builder.store(vector, pointer, align=BYTES_PER_FLOAT)
+                    to = builder.add(to, target_step)
+                return context.get_dummy_value()
+
+            places = (types.intp, types.intp)
+            return types.void(source, *places, target, *places, width), generate
+
+        copy.__doc__ = written.__doc__
+        return copy
+
+    return decorate
+
+
+@_mapping(None)
+def transpose(builder, vectors):
+    """Copy a square of as many vectors as lanes, transposed: (source, at, source_step, target, to,
+    target_step, width).
+
+    To interleave both halves of a list of 2^n x 2^n values n times is to transpose it.
+    """
+    width = len(vectors)
+    index = ir.VectorType(ir.IntType(32), width)
+    halves = [
+        ir.Constant(index, [first + i // 2 + i % 2 * width for i in range(width)])
+        for first in (0, width // 2)
+    ]
+    for _ in range(width.bit_length() - 1):
+        pairs = zip(vectors[: width // 2], vectors[width // 2 :], strict=True)
+        vectors = [builder.shuffle_vector(a, b, half) for a, b in pairs for half in halves]
+    return vectors
+
+
+def linear_map(matrix):
+    """A function of compiled code that multiplies a matrix of numbers with vectors: (source, at,
+    source_step, target, to, target_step, width). No row may be zero.
+    """
+
+    @_mapping(len(matrix[0]))
+    def product(builder, vectors):
+        known = {}
+        for row in matrix:
+            # Many rows differ in the sign of their odd columns: both parts are computed once.
+            even, odd = (
+                [(float(c), i) for i, c in enumerate(row) if c and i % 2 == p] for p in (0, 1)
+            )
+            is_minus = bool(even and odd) and odd[-1][0] < 0
+            odd = [(-c if is_minus else c, i) for c, i in odd]
+            sums = [_weighted_sum(builder, vectors, part, known) for part in (even, odd) if part]
+            combine = builder.fsub if is_minus else builder.fadd
+            yield combine(*sums, flags=CONTRACT) if len(sums) == 2 else sums[0]
+
+    return product
+
+
+def _weighted_sum(builder, vectors, terms, known):
+    """The sum of terms (weight, number of a vector); `known` ones are not computed again."""
+    # What needs no multiplication comes first.
+    terms = tuple(sorted(terms, key=lambda term: term[0] != 1))
+    if terms not in known:
+        kind, total = vectors[0].type, None
+        for weight, i in terms:
+            value = vectors[i]
+            if weight != 1:
+                weights = ir.Constant(kind, [weight] * kind.count)
+                value = builder.fmul(value, weights, flags=CONTRACT)
+            total = value if total is None else builder.fadd(total, value, flags=CONTRACT)
+        known[terms] = total
+    return known[terms]

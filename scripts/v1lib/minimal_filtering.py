@@ -57,16 +57,16 @@ def convolve(maps: Tensor, kernels: Tensor) -> Tensor:
     padded = functional.pad(maps.permute(0, 2, 3, 1), (0, 0, 1, 1 + right, 1, 1 + below))
     tiles = windows(padded, SEEN, TILE).permute(3, 4, 0, 1, 2, 5)
     rows, columns = tiles.shape[3:5]
-    inputs = _in_two_directions(B, maps) @ tiles.reshape(SEEN**2, -1)
-    filters = _in_two_directions(G, maps) @ kernels.flatten(1)
+    inputs = in_two_directions(B, maps) @ tiles.reshape(SEEN**2, -1)
+    filters = in_two_directions(G, maps) @ kernels.flatten(1)
     products = torch.bmm(inputs.view(SEEN**2, -1, n_in), filters.view(SEEN**2, n_in, n_out))
-    outputs = _in_two_directions(A, maps) @ products.flatten(1)
+    outputs = in_two_directions(A, maps) @ products.flatten(1)
     outputs = outputs.view(TILE, TILE, n, rows, columns, n_out).permute(2, 3, 0, 4, 1, 5)
     outputs = outputs.reshape(n, rows * TILE, columns * TILE, n_out)
     return outputs[:, :height, :width].permute(0, 3, 1, 2)
 
 
-def _in_two_directions(transform: tuple, like: Tensor) -> Tensor:
+def in_two_directions(transform: tuple, like: Tensor) -> Tensor:
     """The matrix that transforms the rows and the columns of a flattened square."""
     matrix = like.new_tensor(transform)
     return torch.kron(matrix, matrix)

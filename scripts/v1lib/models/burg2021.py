@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from v1lib.divisive_normalization import DivisiveNormalization
 from v1lib.layers import BatchNorm, truncated_normal_
+from v1lib.minimal_convolution import MinimalConvolution
 from v1lib.readouts import FactorisedReadout, OutputNonlinearity, inverse_shifted_elu
 from v1lib.recording import RecordingInfo
 from v1lib.regularisers import group_sparsity, relative_roughness
@@ -24,7 +25,7 @@ class ConvolutionLayer(nn.Module):
         self, n_in: int, n_out: int, kernel: int, *, padding: int, activation: nn.Module
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(n_in, n_out, kernel, padding=padding, bias=False)
+        self.conv = MinimalConvolution(n_in, n_out, kernel, padding=padding, bias=False)
         truncated_normal_(self.conv.weight, WEIGHT_STD)
         rectify = isinstance(activation, nn.ReLU)
         self.norm = BatchNorm(n_out, rectify=rectify)
