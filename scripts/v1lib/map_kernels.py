@@ -13,21 +13,15 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
+from v1lib.compiling import kept_on_disk
+
 ZERO = np.float32(0)
 
 
 def _compiled(function: Callable) -> Callable:
-    """Compile a kernel, and keep the outcome on disk where there is a place to write to.
-
-    Sums may be taken in any order, or they could not be vectors; NaN and infinity stay what they
-    are.
-    """
+    """Sums may be taken in any order, or they could not be vectors; NaN and infinity stay so."""
     options = {"boundscheck": False, "error_model": "numpy", "nogil": True}
-    options["fastmath"] = {"reassoc", "contract"}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder for the cache
-        return numba.njit(**options)(function)
+    return kept_on_disk(numba.njit(**options, fastmath={"reassoc", "contract"})(function))
 
 
 @_compiled

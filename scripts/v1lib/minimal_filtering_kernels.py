@@ -11,7 +11,6 @@ LANES), the transformed tiles of all channels. Filters are (36, n_in, filled), w
 n_out filters. Nothing is checked here: `v1lib.minimal_convolution` is the caller.
 """
 
-from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
@@ -19,6 +18,7 @@ import numba
 import numpy as np
 
 from v1lib import lanes, minimal_filtering
+from v1lib.compiling import kept_on_disk
 from v1lib.lanes import (
     add,
     add_products,
@@ -53,15 +53,9 @@ _SOURCES = crc32(b"".join(Path(m.__file__).read_bytes() for m in (lanes, minimal
 
 
 def _kernel(function):
-    """Compiled when it is first called, and kept on disk where there is a place for it.
-
-    The file there is named after the function, and numba compares it with this source file only.
-    """
+    """Kept on disk under a name that changes with all sources."""
     function.__qualname__ += f"_{_SOURCES}"
-    compiled = numba.njit(**_OPTIONS)(function)
-    with suppress(RuntimeError):  # no directory can be written to
-        compiled.enable_caching()
-    return compiled
+    return kept_on_disk(numba.njit(**_OPTIONS)(function))
 
 
 def supports(n_in, n_out, height, width):
