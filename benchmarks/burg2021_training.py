@@ -57,7 +57,7 @@ class PlainNetwork(nn.Module):
         for layer, norm in zip(self.network.layers, self.norms, strict=True):
             conv = layer.conv
             maps = norm(functional.conv2d(maps, conv.weight, padding=conv.padding))
-            maps = functional.relu(maps) if layer.norm.rectify else layer.activation(maps)
+            maps = layer.activation(functional.relu(maps) if layer.norm.rectify else maps)
         if n is not None:
             exponent = n.exponent.abs()
             power = functional.relu(maps) ** exponent[:, None, None]

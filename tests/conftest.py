@@ -1,17 +1,27 @@
 """What several test files share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the other cores have tests of their own
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = (HERE / "golden", HERE.parents[0] / "../shared/golden")
+
+
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+def one_and_two_threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """PyTorch's threads on the CPU."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """Layers that more than one model uses."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +10,6 @@ from torch import nn
 from v1lib import layers, pooled_convolution
 from v1lib.layers import BatchNorm
 
-pytest.importorskip("numba")
 N_FEATURES, MOMENTUM, EPSILON = 5, 0.1, 1e-3
 
 
@@ -39,23 +41,20 @@ def theirs_like(ours, *, has_gain):
 @pytest.fixture
 def kernels_run(monkeypatch):
     """How often a compiled kernel was shared out."""
+    pytest.importorskip("numba")
     seen = []
     share_out = layers.share_out
     monkeypatch.setattr(layers, "share_out", lambda *given: seen.append(1) or share_out(*given))
     return seen
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.usefixtures("one_and_two_threads")
 @pytest.mark.parametrize("rectify", [True, False], ids=["rectified", "linear"])
 @pytest.mark.parametrize("has_gain", [True, False], ids=["gain", "no gain"])
 @pytest.mark.parametrize("layout", ["contiguous_format", "channels_last"])
 @pytest.mark.parametrize("mean", [0.0, 300.0])
-def test_batch_normalization_is_that_of_pytorch(
-    kernels_run, has_gain, rectify, layout, mean, n_threads
-):
+def test_batch_normalization_is_that_of_pytorch(kernels_run, has_gain, rectify, layout, mean):
     """Whatever computes it; also where the mean is far larger than the deviation."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
     maps = maps_of(mean).contiguous(memory_format=getattr(torch, layout))
     options = {"epsilon": EPSILON, "momentum": MOMENTUM, "has_gain": has_gain}
     ours = BatchNorm(N_FEATURES, **options, rectify=rectify)
@@ -65,7 +64,6 @@ def test_batch_normalization_is_that_of_pytorch(
         wanted, scale = wanted.double(), float(wanted.abs().max()) + 1e-6
         torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=1e-4 * scale)
     assert len(kernels_run) == (4 if layout == "contiguous_format" else 0)
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("rectify", [True, False])
@@ -79,6 +77,24 @@ def test_without_numba_it_is_pytorchs(monkeypatch, kernels_run, rectify):
     assert len(kernels_run) == 4
 
 
+def test_networks_train_where_numba_is_not_installed():
+    code = (
+        f"import sys; sys.path[:] = {sys.path}; sys.modules['numba'] = None\n"
+        "import torch; from torch import nn\n"
+        "from v1lib.divisive_normalization import DivisiveNormalization\n"
+        "from v1lib.layers import BatchNorm\n"
+        "from v1lib.minimal_convolution import MinimalConvolution\n"
+        "layer = MinimalConvolution(32, 32, 3, padding=1, bias=False)\n"
+        "norm = DivisiveNormalization(32, specific=True)\n"
+        "network = nn.Sequential(layer, BatchNorm(32, rectify=True), norm).train()\n"
+        "network(torch.randn(64, 32, 28, 28)).square().sum().backward()\n"
+        "print(all(p.grad.isfinite().all() for p in (layer.weight, norm.exponent, norm.weights)))"
+    )
+    given = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert given.stdout.split() == ["True"]
+    assert given.stderr.count("numba cannot be imported") == 1
+
+
 def test_what_is_undefined_stays_undefined():
     maps = maps_of(0.0)
     maps[0, 1, 2, 3] = float("nan")
@@ -90,6 +106,14 @@ def test_only_the_gradients_that_are_needed_are_taken(kernels_run):
     norm = BatchNorm(N_FEATURES).train()
     norm(maps_of(0.0)).square().sum().backward()
     assert norm.bias.grad is not None and len(kernels_run) == 3
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 3, 3), (4, 7, 3, 3)])
+def test_other_features_are_refused(shape):
+    norm = BatchNorm(N_FEATURES).train()
+    with pytest.raises(RuntimeError, match=f"{shape[1]} elements not {N_FEATURES}"):
+        norm(torch.ones(shape))
+    assert (norm.running_var == 1).all()
 
 
 def test_a_single_value_has_no_variance():

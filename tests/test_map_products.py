@@ -16,14 +16,6 @@ def tensors_of(*shapes):
     return [torch.randn(shape, generator=generator) for shape in shapes]
 
 
-@pytest.fixture(params=[1, 2])
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def calls(monkeypatch):
     """How often the work is shared out, so that a silent way back to PyTorch is seen."""
@@ -33,7 +25,7 @@ def calls(monkeypatch):
     return seen
 
 
-@pytest.mark.usefixtures("threads")
+@pytest.mark.usefixtures("one_and_two_threads")
 def test_channels_are_mixed(calls):
     tensors = tensors_of((4, 3), (5, 3, 6, 7))
     exact = value_and_gradients(

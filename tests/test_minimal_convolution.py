@@ -1,12 +1,18 @@
 """The 3 x 3 convolution layer on compiled kernels against PyTorch's."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from zlib import crc32
+
 import pytest
 import torch
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
 from agreement import value_and_gradients
-from v1lib import minimal_convolution, pooled_convolution
+from v1lib import lanes, minimal_convolution, minimal_filtering, pooled_convolution
 from v1lib.minimal_convolution import MinimalConvolution
 from v1lib.models.burg2021 import ConvolutionLayer
 
@@ -19,10 +25,11 @@ SHAPES = [
     (5, 32, 32, 13, 23),  # no whole tiles
     (1, 16, 32, 29, 30),  # one image
     (4, 48, 48, 17, 26),  # a vector of channels without a partner
-    (2, 16, 48, 57, 33),  # strips that do not fit
+    (1, 16, 48, 121, 9),  # the last strip does not fit
+    (2, 16, 48, 121, 6),
     (1, 128, 16, 9, 45),  # strips of one row of tiles
     (3, 64, 32, 3, 300),
-    (1, 16, 48, 61, 3),  # less than a vector of pixels in the last strip
+    (1, 16, 48, 61, 3),
     (3, 32, 16, 1, 16),
     (2, 16, 16, 4, 5),
 ]
@@ -31,14 +38,6 @@ SHAPES = [
 @pytest.fixture(autouse=True)
 def _little_work_is_enough(monkeypatch):
     monkeypatch.setattr(minimal_convolution, "LEAST_WORK", 0)
-
-
-@pytest.fixture
-def threads():
-    """Sets the number of threads for this test."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 def layer_of(n_in, n_out, *more, **settings):
@@ -71,12 +70,20 @@ def uses_kernels(layer, maps):
     return "Filtering" in type(layer(maps).grad_fn).__name__
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
+def test_some_strips_do_not_fit():
+    """Otherwise the work on less than a strip would not be seen."""
+    n_short = 0
+    for _, n_in, n_out, height, width in SHAPES:
+        rows, _ = kernels.strip_of(n_in, n_out, height, width)
+        n_short += -(-height // 4) % rows > 0
+    assert n_short >= 2
+
+
+@pytest.mark.usefixtures("one_and_two_threads")
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_values_and_gradients_are_those_of_pytorch(shape, n_threads, threads):
+def test_values_and_gradients_are_those_of_pytorch(shape):
     maps, weight = maps_and_weight(shape)
     exact = value_and_gradients(by_pytorch, [maps.double(), weight.double()])
-    threads(n_threads)
     assert_close(value_and_gradients(by_kernels, [maps, weight]), exact)
 
 
@@ -100,9 +107,9 @@ def test_memory_layout_does_not_matter():
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 
-def test_a_number_of_threads_always_gives_the_same_bits(threads):
+@pytest.mark.usefixtures("one_and_two_threads")
+def test_a_number_of_threads_always_gives_the_same_bits():
     given = maps_and_weight(SHAPES[1])
-    threads(2)
     first, second = (value_and_gradients(by_kernels, given) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
@@ -156,6 +163,39 @@ def test_without_numba_it_is_pytorchs(monkeypatch):
     monkeypatch.setattr(pooled_convolution, "convolution_kernels", None)
     monkeypatch.setattr(minimal_convolution, "minimal_filtering_kernels", None)
     assert not uses_kernels(layer_of(32, 32), torch.randn(2, 32, 28, 28))
+
+
+@pytest.mark.parametrize("place", [(0, 0), (13, 27)])
+def test_what_is_undefined_stays_undefined(place):
+    maps, weight = maps_and_weight(SHAPES[0])
+    maps[1, 5][place] = float("nan")
+    value = by_kernels(maps, weight)
+    assert value[1][:, by_pytorch(maps, weight)[1, 0].isnan()].isnan().all()
+    assert value[[0, 2]].isfinite().all()
+
+
+def test_machine_code_is_found_again_by_the_next_process(tmp_path):
+    code = (
+        "import torch; from v1lib import map_kernels, minimal_filtering_kernels as kernels\n"
+        "from v1lib.layers import BatchNorm\n"
+        "from v1lib.minimal_convolution import MinimalConvolution\n"
+        "layer = MinimalConvolution(32, 32, 3, padding=1, bias=False)\n"
+        "BatchNorm(32).train()(layer(torch.zeros(64, 32, 28, 28)))\n"
+        "for kernel in (kernels.convolve, map_kernels.normalise):\n"
+        "    print(sum(kernel.stats.cache_hits.values()))"
+    )
+    place = {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    hits = [
+        subprocess.check_output([sys.executable, "-c", code], env=os.environ | place, text=True)
+        for _ in range(2)
+    ]
+    assert [found.split() for found in hits] == [["0", "0"], ["1", "1"]]
+
+
+def test_machine_code_is_kept_for_these_sources_alone():
+    sources = [Path(module.__file__).read_bytes() for module in (lanes, minimal_filtering)]
+    name = kernels.convolve.py_func.__qualname__
+    assert name == f"convolve_{crc32(b''.join(sources))}"
 
 
 def test_kernels_need_no_place_on_disk(monkeypatch):

@@ -10,8 +10,6 @@ from v1lib import map_calls, normalization_functions, pooled_convolution
 from v1lib import threads as threads_module
 from v1lib.normalization_functions import neighbourhood_average, quotient, rectified_power
 
-pytest.importorskip("numba")
-
 SHAPE = (5, 3, 6, 7)
 
 
@@ -20,17 +18,10 @@ def maps_of(n=1, *, shape=SHAPE):
     return [torch.randn(shape, generator=generator) for _ in range(n)]
 
 
-@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def calls(monkeypatch):
     """How often work is shared out, so that a silent way back to PyTorch is seen."""
+    pytest.importorskip("numba")
     seen = []
     in_threads = threads_module.in_threads
     for module in (normalization_functions, map_calls):
@@ -58,7 +49,7 @@ def quotients():
 CASES = {"power": powers, "average": averages, "quotient": quotients}
 
 
-@pytest.mark.usefixtures("threads")
+@pytest.mark.usefixtures("one_and_two_threads")
 @pytest.mark.parametrize("layout", ["contiguous_format", "channels_last"])
 @pytest.mark.parametrize("name", CASES)
 def test_kernels_agree_with_pytorch_in_double_precision(calls, name, layout):
@@ -86,6 +77,24 @@ def test_without_numba_it_is_pytorchs(monkeypatch, calls, name):
     monkeypatch.setattr(pooled_convolution, "convolution_kernels", None)
     assert_agree(fast, value_and_gradients(function, tensors))
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_other_shapes_are_refused(dtype):
+    maps, one, three = (torch.ones(shape, dtype=dtype) for shape in (SHAPE, 1, 3))
+    with pytest.raises(ValueError, match=r"exponent has shape \(1,\)"):
+        rectified_power(maps, one)
+    with pytest.raises(ValueError, match=r"constant has shape \(1,\)"):
+        quotient(maps, one, maps)
+    with pytest.raises(ValueError, match=r"suppression \(5, 1, 6, 7\)"):
+        quotient(maps, three, maps[:, :1])
+
+
+def test_numbers_too_small_to_be_normal_have_finite_gradients():
+    x = torch.tensor([1e-40, 1e-44, 1.0]).view(1, 1, 1, 3)
+    exponent = torch.tensor([0.1])
+    for function in (rectified_power, normalization_functions._Power.apply):
+        assert all(found.isfinite().all() for found in value_and_gradients(function, [x, exponent]))
 
 
 def test_a_part_of_larger_maps_can_be_divided():

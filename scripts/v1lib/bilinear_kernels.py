@@ -20,7 +20,7 @@ from v1lib.lanes import broadcast, get, load, multiply_add, put, registers, stor
 WIDEST = 16  # lanes: one 512-bit register, two of 256 bits
 NARROWEST = 4
 
-# Not cached on disk: kernels that call kernels never find their entry again.
+# Not kept on disk: see `v1lib.compiling`.
 _compiled = numba.njit(boundscheck=False, error_model="numpy", nogil=True)
 
 

@@ -38,7 +38,7 @@ NARROWEST = 4
 ACCUMULATORS = 16
 LARGEST_OFFSET = 2**24  # window offsets are kept as float32, exact below this
 
-# Not cached on disk: kernels that call kernels never find their entry again.
+# Not kept on disk: see `v1lib.compiling`.
 _compiled = numba.njit(boundscheck=False, error_model="numpy", nogil=True)
 
 

@@ -21,7 +21,7 @@ WIDEST = 8  # lanes: one 256-bit register; 512 bits were not faster
 NARROWEST = 4
 MOST_SUMS = 13  # of 16 registers: enough to hide the latency of an addition, and none is spilled
 
-# Not cached on disk: kernels that call kernels never find their entry again.
+# Not kept on disk: see `v1lib.compiling`.
 _compiled = numba.njit(boundscheck=False, error_model="numpy", nogil=True)
 
 

@@ -77,8 +77,7 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [n, n_features, height, width] -> the same shape."""
         gain = torch.ones_like(self.bias) if self.gain is None else self.gain
-        several = x.numel() > len(self.bias)
-        if self.training and several and x.is_contiguous() and kernels_apply(x, gain, self.bias):
+        if self.training and self._is_plain(x) and kernels_apply(x, gain, self.bias):
             normalised, mean, variance = _NormalisedByBatch.apply(
                 x, gain, self.bias, self.epsilon, 0.0 if self.rectify else -math.inf
             )
@@ -97,6 +96,11 @@ class BatchNorm(nn.Module):
             self.epsilon,
         )
         return normalised.relu() if self.rectify else normalised
+
+    def _is_plain(self, x: Tensor) -> bool:
+        """Whether these are maps stored one after the other; PyTorch refuses what it cannot do."""
+        fits = x.dim() == 4 and x.shape[1] == len(self.bias) < x.numel()
+        return fits and x.is_contiguous()
 
 
 class _NormalisedByBatch(torch.autograd.Function):

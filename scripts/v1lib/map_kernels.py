@@ -4,8 +4,8 @@ What is done to maps one value at a time (normalising, rectifying, dividing, ave
 long as memory takes to deliver them; one operation of PyTorch after the other reads and writes them
 each time, and so takes two to four times as long.
 
-Maps are float32 [n_images, n_features, height * width] in C order. Every kernel does the images
-from ``first`` to before ``last``. Nothing is checked here; ``v1lib.map_calls`` is for the callers.
+Maps are float32 [n_images, n_features, height * width] in C order. Kernels do the images from
+``first`` to before ``last``. Nothing is checked here; ``v1lib.map_calls`` is for the callers.
 """
 
 from collections.abc import Callable
@@ -154,12 +154,12 @@ def rectify(maps, power, first, last):
 
 
 @_compiled
-def power_gradients(gradient, maps, logarithm, power, exponent, result, totals, image):
+def power_gradients(gradient, maps, logarithm, power, exponent, result, totals, tiny, image):
     """Write the gradients of power = max(maps, 0) ^ exponent of one image.
 
     logarithm: of the image's maps where they are positive, [n_features, height * width]; exponent:
     [n_features]. result: of the maps, 0 wherever they are 0 or below; totals: of the exponent,
-    summed over each map, [n_images, n_features].
+    summed over each map, [n_images, n_features]. Maps below ``tiny`` count as that.
     """
     n_features, n_places = maps.shape[1:]
     for feature in range(n_features):
@@ -170,7 +170,8 @@ def power_gradients(gradient, maps, logarithm, power, exponent, result, totals, 
         for i in range(n_places):
             by_power = upstream[i] * powers[i]
             total += ZERO if values[i] <= ZERO else by_power * logs[i]
-            results[i] = ZERO if values[i] <= ZERO else by_power / values[i] * factor
+            value = tiny if values[i] < tiny else values[i]
+            results[i] = ZERO if values[i] <= ZERO else by_power / value * factor
         totals[image, feature] = total
 
 

@@ -25,8 +25,9 @@ LEAST_WORK = 2**25
 class MinimalConvolution(nn.Conv2d):
     """``nn.Conv2d``, by minimal filtering where that is faster.
 
-    Same arguments, parameters, initialisation, values and gradients (to some 1e-6 of the largest)
-    as PyTorch's layer. In training, for float32 on the CPU, kernels of 3 x 3 pixels without biases
+    Same arguments, parameters, initialisation, values and gradients (to 1e-6 to 1e-5 of the
+    largest) as PyTorch's layer; where maps are not finite, neither is all of a tile of 4 x 4
+    pixels. In training, for float32 on the CPU, kernels of 3 x 3 pixels without biases
     that keep the size of the maps run on ``v1lib.minimal_filtering_kernels`` if channels are
     multiples of 16 and there is much to do: for 32 channels in a quarter of the time. The images
     are shared out among the threads that PyTorch may use; for one number of threads the result is
@@ -113,7 +114,7 @@ def _run(
     strip = minimal_filtering_kernels.strip_of(n_in, n_out, height, width)
 
     def part(thread: int, first: int, last: int) -> None:
-        arrays = map(flat, (*arguments_of(thread), *map(torch.zeros, scratch)))
+        arrays = map(flat, (*arguments_of(thread), *map(maps.new_zeros, scratch)))
         kernel(*arrays, first, last, n_in, n_out, filled, height, width, *strip)
 
     in_threads(len(maps), part)

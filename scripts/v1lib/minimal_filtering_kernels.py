@@ -35,7 +35,7 @@ from v1lib.minimal_filtering import SEEN, TILE, A, B
 
 LANES = 16  # one 512-bit register, two of 256 bits
 PAIR = 2 * LANES  # channels of the output that are summed at once
-BLOCK = 10  # tiles that are
+BLOCK = 10  # tiles that are summed at once
 BLOCK_SUMS = 2 * BLOCK
 SUMS = 2 * 8  # of eight channels of the input
 # Values of a place in spectra of a strip, of both sides: more would not stay in the cache.
@@ -59,43 +59,48 @@ def _kernel(function):
 
 
 def supports(n_in, n_out, height, width):
-    """Whether the kernels can do a convolution, with much fewer than its multiplications."""
+    """Whether the kernels can do a convolution, with much fewer than its multiplications.
+
+    n_in, n_out: channels; height, width: pixels.
+    """
     rows, across = strip_of(n_in, n_out, height, width)
     strips = -(-height // (rows * TILE))
-    products = SEEN**2 * strips * _whole_blocks(rows * across) * filled_channels(n_out)
+    products = SEEN**2 * strips * _filled_tiles.py_func(rows * across) * filled_channels(n_out)
     plain = 9 * height * width * n_out
     is_possible = n_in % LANES == n_out % LANES == 0 and height * width >= LANES
     return is_possible and products < 0.6 * plain
 
 
 def filled_channels(n_out):
-    """Filters are filled up to whole pairs of vectors."""
+    """Channels of the output that filters have space for: whole pairs of vectors."""
     return -(-n_out // PAIR) * PAIR
 
 
 def strip_of(n_in, n_out, height, width):
-    """Rows of tiles that are worked on at once, and tiles in each."""
+    """Rows of tiles that are worked on at once, and tiles in each; arguments as in `supports`."""
     down, across = -(-height // TILE), -(-width // TILE)
     most_tiles = max(BLOCK, MOST_VALUES // (n_in + filled_channels(n_out)))
 
     def cost(rows):
         strips = -(-down // rows)
-        return strips * _whole_blocks(rows * across), strips * rows, strips
+        return strips * _filled_tiles.py_func(rows * across), strips * rows, strips
 
     return min(range(1, min(down, max(1, most_tiles // across)) + 1), key=cost), across
 
 
 def scratch_sizes(n_in, n_out, height, width):
-    """float32 values of the work space: pixels, lines, and spectra before and after; all zero."""
+    """Lengths of the work space: pixels, lines, and spectra before and after; float32, all zero."""
     rows, across = strip_of(n_in, n_out, height, width)
-    tiles = _whole_blocks(rows * across)
+    tiles = _filled_tiles.py_func(rows * across)
     spectra = (SEEN**2 * (tiles * n + LANES) for n in (n_in, filled_channels(n_out)))
     # Before the pixels comes space for a vector of them.
     pixels = LANES + (rows * TILE + 2) * width
     return pixels * LANES, SEEN * (across * TILE + 2) * LANES, *spectra
 
 
-def _whole_blocks(tiles):
+@_part
+def _filled_tiles(tiles):
+    """Tiles, filled up to whole blocks."""
     return -(-tiles // BLOCK) * BLOCK
 
 
@@ -236,7 +241,7 @@ def _layout(rows, across, n_in, filled):
 
     An odd number of cache lines spreads the places over the cache.
     """
-    tiles = -(-rows * across // BLOCK) * BLOCK
+    tiles = _filled_tiles(rows * across)
     return tiles, (tiles * n_in // LANES | 1) * LANES, (tiles * filled // LANES | 1) * LANES
 
 

@@ -1,7 +1,7 @@
 """The functions that divisive normalization consists of: power, average of neighbours, quotient.
 
 On a CPU compiled kernels read and write the maps seldom; elsewhere they are PyTorch's operations.
-Both ways agree to rounding.
+Both ways agree to rounding, but for powers of numbers below 1e-37.
 """
 
 import numpy as np
@@ -26,7 +26,11 @@ def rectified_power(x: Tensor, exponent: Tensor) -> Tensor:
     Args:
         x: [n, n_features, h, w].
         exponent: [n_features], above 0.
+
+    Raises:
+        ValueError: other features than exponents.
     """
+    _demand_one_for_each_feature(x, exponent=exponent)
     way = _PowerByKernels if kernels_apply(x, exponent) else _Power
     return way.apply(x, exponent)
 
@@ -37,7 +41,15 @@ def quotient(driven: Tensor, constant: Tensor, suppression: Tensor) -> Tensor:
     Args:
         driven, suppression: [n, n_features, h, w].
         constant: [n_features].
+
+    Raises:
+        ValueError: the shapes are others.
     """
+    _demand_one_for_each_feature(driven, constant=constant)
+    if driven.shape != suppression.shape:
+        raise ValueError(
+            f"driven is {tuple(driven.shape)} and suppression {tuple(suppression.shape)}"
+        )
     if kernels_apply(driven, constant, suppression):
         return _QuotientByKernels.apply(driven, constant, suppression)
     return _Quotient.apply(driven, constant[:, None, None] + suppression)
@@ -46,7 +58,8 @@ def quotient(driven: Tensor, constant: Tensor, suppression: Tensor) -> Tensor:
 def neighbourhood_average(maps: Tensor, size: int) -> Tensor:
     """Average over the square of ``size`` around each place; outside the map nothing counts.
 
-    The average is separable: sums along rows and columns are several times faster than
+    Where a map is not finite, neither are averages farther away than that. The average is
+    separable: sums along rows and columns are several times faster than
     ``avg_pool2d`` with its backward pass on a CPU.
 
     Args:
@@ -58,6 +71,15 @@ def neighbourhood_average(maps: Tensor, size: int) -> Tensor:
     near = [_near(side, size // 2, maps) for side in maps.shape[2:]]
     rows, columns = (places / places.sum(1, keepdim=True) for places in near)
     return rows @ (maps @ columns.T)
+
+
+def _demand_one_for_each_feature(maps: Tensor, **named: Tensor) -> None:
+    for name, values in named.items():
+        if values.shape != maps.shape[1:2]:
+            raise ValueError(
+                f"{name} has shape {tuple(values.shape)}, expected one value for each feature of "
+                f"maps {tuple(maps.shape)}"
+            )
 
 
 class _Power(torch.autograd.Function):
@@ -116,7 +138,7 @@ class _PowerByKernels(torch.autograd.Function):
             for image in range(first, last):
                 np.maximum(maps[image], TINY, out=logarithm)
                 np.log(logarithm, out=logarithm)
-                map_kernels.power_gradients(upstream, maps, logarithm, *given, image)
+                map_kernels.power_gradients(upstream, maps, logarithm, *given, TINY, image)
 
         in_threads(len(maps), part)
         return result, totals.sum(0)

@@ -140,7 +140,7 @@ def kernels_apply(*tensors: Tensor) -> bool:
 
 @cache
 def _say_that_numba_is_missing() -> None:
-    logger.warning("numba cannot be imported: convolution layers train about half as fast")
+    logger.warning("numba cannot be imported: networks train up to several times slower")
 
 
 class _FusedLayer(torch.autograd.Function):

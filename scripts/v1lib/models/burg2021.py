@@ -19,17 +19,23 @@ PENALTIES = ("smoothness", "sparsity", "readout", "nonlinearity", "normalization
 
 
 class ConvolutionLayer(nn.Module):
-    """Convolution without bias, batch normalization, activation: rectifier, ELU or nothing."""
+    """Convolution without bias, batch normalization, and a rectifier or another activation."""
 
     def __init__(
-        self, n_in: int, n_out: int, kernel: int, *, padding: int, activation: nn.Module
+        self,
+        n_in: int,
+        n_out: int,
+        kernel: int,
+        *,
+        padding: int,
+        rectify: bool = False,
+        activation: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.conv = MinimalConvolution(n_in, n_out, kernel, padding=padding, bias=False)
         truncated_normal_(self.conv.weight, WEIGHT_STD)
-        rectify = isinstance(activation, nn.ReLU)
         self.norm = BatchNorm(n_out, rectify=rectify)
-        self.activation = nn.Identity() if rectify else activation
+        self.activation = activation or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """x [n, n_in, h, w] -> [n, n_out, h', w']."""
@@ -129,7 +135,7 @@ def subunit_net(info: RecordingInfo, *, filters: int, kernel: int, penalties: di
     Raises:
         ValueError: the image is too small, or a penalty is missing.
     """
-    layers = [ConvolutionLayer(1, filters, kernel, padding=0, activation=nn.ReLU(inplace=True))]
+    layers = [ConvolutionLayer(1, filters, kernel, padding=0, rectify=True)]
     return _network(info, layers, None, penalties, absolute=True)
 
 
@@ -169,7 +175,7 @@ def divisive_net(
         penalties: as in ``subunit_net``.
     """
     # The normalization rectifies: its power and the rectifier share their gradient.
-    layers = [ConvolutionLayer(1, filters, kernel, padding=0, activation=nn.Identity())]
+    layers = [ConvolutionLayer(1, filters, kernel, padding=0)]
     normalization = DivisiveNormalization(
         filters,
         specific=specific,
