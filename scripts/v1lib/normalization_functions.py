@@ -30,7 +30,7 @@ def rectified_power(x: Tensor, exponent: Tensor) -> Tensor:
     Raises:
         ValueError: other features than exponents.
     """
-    _demand_one_for_each_feature(x, exponent=exponent)
+    _demand_one_for_each_feature(x, "exponent", exponent)
     way = _PowerByKernels if kernels_apply(x, exponent) else _Power
     return way.apply(x, exponent)
 
@@ -45,7 +45,7 @@ def quotient(driven: Tensor, constant: Tensor, suppression: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes are others.
     """
-    _demand_one_for_each_feature(driven, constant=constant)
+    _demand_one_for_each_feature(driven, "constant", constant)
     if driven.shape != suppression.shape:
         raise ValueError(
             f"driven is {tuple(driven.shape)} and suppression {tuple(suppression.shape)}"
@@ -73,13 +73,12 @@ def neighbourhood_average(maps: Tensor, size: int) -> Tensor:
     return rows @ (maps @ columns.T)
 
 
-def _demand_one_for_each_feature(maps: Tensor, **named: Tensor) -> None:
-    for name, values in named.items():
-        if values.shape != maps.shape[1:2]:
-            raise ValueError(
-                f"{name} has shape {tuple(values.shape)}, expected one value for each feature of "
-                f"maps {tuple(maps.shape)}"
-            )
+def _demand_one_for_each_feature(maps: Tensor, name: str, values: Tensor) -> None:
+    if values.shape != maps.shape[1:2]:
+        raise ValueError(
+            f"{name} has shape {tuple(values.shape)}, expected one value for each feature of maps "
+            f"{tuple(maps.shape)}"
+        )
 
 
 class _Power(torch.autograd.Function):
