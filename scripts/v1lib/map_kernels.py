@@ -15,7 +15,7 @@ import numpy as np
 
 from v1lib.compiling import kept_on_disk
 
-ZERO = np.float32(0)
+ZERO, ONE = np.float32(0), np.float32(1)
 
 
 def _compiled(function: Callable) -> Callable:
@@ -143,14 +143,23 @@ def divide_gradients(gradient, denominator, quotient, of_driven, of_sum, totals,
 
 
 @_compiled
-def rectify(maps, power, first, last):
-    """Set power to 0 wherever a map is 0 or below."""
-    n_features, n_places = maps.shape[1:]
-    for image in range(first, last):
-        for feature in range(n_features):
-            values, powers = maps[image, feature], power[image, feature]
-            for i in range(n_places):
-                powers[i] = ZERO if values[i] <= ZERO else powers[i]
+def write_positive(maps, result):
+    """Write the maps of an image, [n_features, height * width], and 1 where they are 0 or below."""
+    n_features, n_places = maps.shape
+    for feature in range(n_features):
+        values, results = maps[feature], result[feature]
+        for i in range(n_places):
+            results[i] = ONE if values[i] <= ZERO else values[i]
+
+
+@_compiled
+def rectify(maps, power):
+    """Set the power of an image, [n_features, height * width], to 0 where maps are 0 or below."""
+    n_features, n_places = maps.shape
+    for feature in range(n_features):
+        values, powers = maps[feature], power[feature]
+        for i in range(n_places):
+            powers[i] = ZERO if values[i] <= ZERO else powers[i]
 
 
 @_compiled

@@ -104,8 +104,8 @@ class _Power(torch.autograd.Function):
 class _PowerByKernels(torch.autograd.Function):
     """One image after the other, which stays in the cache.
 
-    Powers and logarithms are NumPy's, which are the fastest, and never of 0, which takes many times
-    as long as any other value.
+    Powers and logarithms are NumPy's, which are the fastest; what is 0 or below is 1 for them,
+    since powers of 0, or of a number so small that they are not normal, take many times as long.
     """
 
     @staticmethod
@@ -117,9 +117,9 @@ class _PowerByKernels(torch.autograd.Function):
 
         def part(_: int, first: int, last: int) -> None:
             for image in range(first, last):
-                np.maximum(maps[image], TINY, out=powers[image])
+                map_kernels.write_positive(maps[image], powers[image])
                 np.power(powers[image], exponents, out=powers[image])
-                map_kernels.rectify(maps, powers, image, image + 1)
+                map_kernels.rectify(maps[image], powers[image])
 
         in_threads(len(maps), part)
         return power
@@ -135,7 +135,7 @@ class _PowerByKernels(torch.autograd.Function):
         def part(_: int, first: int, last: int) -> None:
             logarithm = np.empty_like(maps[0])
             for image in range(first, last):
-                np.maximum(maps[image], TINY, out=logarithm)
+                map_kernels.write_positive(maps[image], logarithm)
                 np.log(logarithm, out=logarithm)
                 map_kernels.power_gradients(upstream, maps, logarithm, *given, TINY, image)
 
