@@ -57,6 +57,7 @@ TINY = {
         "burg2021": {"optimal_gabor": {"location_step": 4, "n_orientations": 4}},
         "pogoncheff2023": {"activating_images": {"n_steps": 2}},
     },
+    "compute": {"seeds_per_job": {"kindel2019_cnn": 1}},  # blocks of several sizes
 }
 
 

@@ -130,7 +130,7 @@ def test_more_seeds_train_only_the_new_ones(finished):
     change = {"papers": {"kindel2019": {"runs": {"main": {"seeds": 4}}}}}
     planned = finished.planned(settings=(TINY, change))
     blocks = {path.split("/")[3] for path in planned["train_responses"] + planned["fit_regression"]}
-    assert blocks == {"seeds2-3"}
+    assert blocks == {"seeds2-2", "seeds3-3", "seeds2-3"}
 
 
 @pytest.mark.parametrize(
