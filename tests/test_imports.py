@@ -172,8 +172,6 @@ def _only_imports(node: ast.stmt) -> bool:
 def test_signatures_stay_readable(path):
     """Few arguments, and no way to swallow a misspelt one. The files of a step do not count."""
     for function in _outer_functions(path):
-        if path.stem.endswith("_kernels") and function.decorator_list:
-            continue  # compiled
         given = function.args
         arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs]
         if path in STEPS and function.name == "main":

@@ -118,9 +118,9 @@ class _NormalisedByBatch(torch.autograd.Function):
         mean, n_places = means.mean(0), x.shape[2] * x.shape[3]
         variance = squares.mean(0) / n_places + (means - mean).square().mean(0)
         inverse = (variance + epsilon).rsqrt()
-        factor, normalised = inverse * gain, torch.empty_like(x)
-        share_out(map_kernels.normalise, x, mean, factor, bias, lowest, normalised)
-        ctx.save_for_backward(x, mean, inverse, factor, bias)
+        scaling, normalised = torch.stack([mean, inverse * gain, bias]), torch.empty_like(x)
+        share_out(map_kernels.normalise, x, scaling, lowest, normalised)
+        ctx.save_for_backward(x, inverse, scaling)
         ctx.lowest = lowest
         ctx.mark_non_differentiable(mean, variance)
         return normalised, mean, variance
@@ -128,17 +128,16 @@ class _NormalisedByBatch(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor, *_: Tensor) -> tuple:
-        x, mean, inverse, factor, bias = ctx.saved_tensors
-        gradient = gradient.contiguous()
-        given = (gradient, x, mean, factor, bias, ctx.lowest)
-        totals, products = (x.new_empty(x.shape[:2]) for _ in range(2))
-        share_out(map_kernels.sum_gradients, *given, totals, products)
-        total, product = totals.sum(0), products.sum(0)
+        x, inverse, scaling = ctx.saved_tensors
+        given = (gradient.contiguous(), x, scaling, ctx.lowest)
+        sums = x.new_empty(2, *x.shape[:2])
+        share_out(map_kernels.sum_gradients, *given, sums)
+        total, product = sums.sum(1)
         if not ctx.needs_input_grad[0]:
             return None, product * inverse, total, None, None
-        n, result = x.numel() // len(mean), torch.empty_like(x)
-        of_deviation = -factor * inverse.square() * product / n
-        share_out(map_kernels.pass_gradients, *given, of_deviation, -factor * total / n, result)
+        n, result = x.numel() // len(inverse), torch.empty_like(x)
+        line = torch.stack([inverse.square() * product, total]) * (-scaling[1] / n)
+        share_out(map_kernels.pass_gradients, *given, line, result)
         return result, product * inverse, total, None, None
 
 

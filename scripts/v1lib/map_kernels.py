@@ -43,58 +43,56 @@ def moments(maps, means, squares, first, last):
 
 
 @_compiled
-def normalise(maps, mean, factor, offset, lowest, normalised, first, last):
+def normalise(maps, scaling, lowest, normalised, first, last):
     """Write max(factor * (maps - mean) + offset, lowest).
 
-    mean, factor, offset: [n_features]; lowest: 0 or -infinity.
+    scaling: mean, factor and offset of each feature, [3, n_features]; lowest: 0 or -infinity.
     """
     n_features, n_places = maps.shape[1:]
     for image in range(first, last):
         for feature in range(n_features):
             values, results = maps[image, feature], normalised[image, feature]
-            middle, scale, shift = mean[feature], factor[feature], offset[feature]
+            middle, scale, shift = scaling[0, feature], scaling[1, feature], scaling[2, feature]
             for i in range(n_places):
                 value = scale * (values[i] - middle) + shift
                 results[i] = lowest if value < lowest else value
 
 
 @_compiled
-def sum_gradients(gradient, maps, mean, factor, offset, lowest, totals, products, first, last):
-    """Write sums over each map, [n_images, n_features], of what passes of the gradient.
+def sum_gradients(gradient, maps, scaling, lowest, sums, first, last):
+    """Write two sums over each map, [2, n_images, n_features], of what passes of the gradient.
 
-    totals: of the gradient where ``normalise`` gave more than ``lowest``; products: of the same
-    times the deviation of the map from the mean.
+    The first is of the gradient where ``normalise`` gave more than ``lowest``, the second of the
+    same times the deviation of the map from the mean.
     """
     n_features, n_places = maps.shape[1:]
     for image in range(first, last):
         for feature in range(n_features):
             values, upstream = maps[image, feature], gradient[image, feature]
-            middle, scale, shift = mean[feature], factor[feature], offset[feature]
+            middle, scale, shift = scaling[0, feature], scaling[1, feature], scaling[2, feature]
             total = product = ZERO
             for i in range(n_places):
                 deviation = values[i] - middle
                 passed = ZERO if scale * deviation + shift <= lowest else upstream[i]
                 total += passed
                 product += passed * deviation
-            totals[image, feature] = total
-            products[image, feature] = product
+            sums[0, image, feature] = total
+            sums[1, image, feature] = product
 
 
 @_compiled
-def pass_gradients(
-    gradient, maps, mean, factor, offset, lowest, of_deviation, of_all, result, first, last
-):
-    """Write factor * what passes of the gradient + of_deviation * deviation + of_all.
+def pass_gradients(gradient, maps, scaling, lowest, line, result, first, last):
+    """Write factor * what passes of the gradient + slope * deviation + constant.
 
-    of_deviation, of_all: [n_features]; the others as in ``sum_gradients``.
+    line: slope and constant of each feature, [2, n_features]; the others as in ``sum_gradients``.
     """
     n_features, n_places = maps.shape[1:]
     for image in range(first, last):
         for feature in range(n_features):
             values, upstream = maps[image, feature], gradient[image, feature]
             results = result[image, feature]
-            middle, scale, shift = mean[feature], factor[feature], offset[feature]
-            slope, constant = of_deviation[feature], of_all[feature]
+            middle, scale, shift = scaling[0, feature], scaling[1, feature], scaling[2, feature]
+            slope, constant = line[0, feature], line[1, feature]
             for i in range(n_places):
                 deviation = values[i] - middle
                 passed = ZERO if scale * deviation + shift <= lowest else upstream[i]
@@ -163,25 +161,25 @@ def rectify(maps, power):
 
 
 @_compiled
-def power_gradients(gradient, maps, logarithm, power, exponent, result, totals, tiny, image):
+def power_gradients(gradient, maps, logarithm, power, exponent, result, totals, tiny):
     """Write the gradients of power = max(maps, 0) ^ exponent of one image.
 
-    logarithm: of the image's maps where they are positive, [n_features, height * width]; exponent:
+    All maps are [n_features, height * width]. logarithm: of maps where they are positive; exponent:
     [n_features]. result: of the maps, 0 wherever they are 0 or below; totals: of the exponent,
-    summed over each map, [n_images, n_features]. Maps below ``tiny`` count as that.
+    summed over each map, [n_features]. Maps below ``tiny`` count as that.
     """
-    n_features, n_places = maps.shape[1:]
+    n_features, n_places = maps.shape
     for feature in range(n_features):
-        values, logs = maps[image, feature], logarithm[feature]
-        upstream, powers = gradient[image, feature], power[image, feature]
-        results, factor = result[image, feature], exponent[feature]
+        values, logs = maps[feature], logarithm[feature]
+        upstream, powers = gradient[feature], power[feature]
+        results, factor = result[feature], exponent[feature]
         total = ZERO
         for i in range(n_places):
             by_power = upstream[i] * powers[i]
             total += ZERO if values[i] <= ZERO else by_power * logs[i]
             value = tiny if values[i] < tiny else values[i]
             results[i] = ZERO if values[i] <= ZERO else by_power / value * factor
-        totals[image, feature] = total
+        totals[feature] = total
 
 
 @_compiled

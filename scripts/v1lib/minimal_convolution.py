@@ -110,11 +110,11 @@ def _run(
     height, width = maps.shape[2:]
     n_in, n_out = maps.shape[1], outputs.shape[1]
     scratch = minimal_filtering_kernels.scratch_sizes(n_in, n_out, height, width)
-    filled = minimal_filtering_kernels.filled_channels(n_out)
     strip = minimal_filtering_kernels.strip_of(n_in, n_out, height, width)
+    sizes = (n_in, n_out, height, width, *strip)
 
     def part(thread: int, first: int, last: int) -> None:
-        arrays = map(flat, (*arguments_of(thread), *map(maps.new_zeros, scratch)))
-        kernel(*arrays, first, last, n_in, n_out, filled, height, width, *strip)
+        space = tuple(flat(maps.new_zeros(length)) for length in scratch)
+        kernel(*map(flat, arguments_of(thread)), space, first, last, sizes)
 
     in_threads(len(maps), part)

@@ -71,9 +71,13 @@ def supports(n_in, n_out, height, width):
     return is_possible and products < 0.6 * plain
 
 
-def filled_channels(n_out):
+@_part
+def _filled(n_out):
     """Channels of the output that filters have space for: whole pairs of vectors."""
     return -(-n_out // PAIR) * PAIR
+
+
+filled_channels = _filled.py_func
 
 
 def strip_of(n_in, n_out, height, width):
@@ -193,8 +197,12 @@ def _transform_back(spectra, at, lines, pixels, rows, across, width, place):
 
 
 @_part
-def _multiply(spectra, at, filters, of, products, to, tiles, n_in, filled):
-    """Tiles times filters of one place, for two vectors of the channels of the output."""
+def _multiply(spectra, at, filters, of, products, to, counts):
+    """Tiles times filters of one place, for two vectors of the channels of the output.
+
+    counts: tiles, channels of the input, and those of the output that there is space for.
+    """
+    tiles, n_in, filled = counts
     sums, zero = registers(BLOCK_SUMS, LANES), broadcast(ZERO, LANES)
     for block in range(0, tiles * LANES, BLOCK * LANES):
         for i in range(BLOCK_SUMS):
@@ -212,12 +220,14 @@ def _multiply(spectra, at, filters, of, products, to, tiles, n_in, filled):
 
 
 @_part
-def _add_over_tiles(spectra, at, gradients, of, totals, to, n_tiles, tiles, filled):
+def _add_over_tiles(spectra, at, gradients, of, totals, to, counts):
     """Add what tiles contribute to the filters of one place, for LANES channels of the input and
     two vectors of the channels of the output.
 
     Those of a strip are summed before they are added: totals of many images are rounded coarsely.
+    counts: tiles, those that there is space for, and channels of the output likewise.
     """
+    n_tiles, tiles, filled = counts
     sums, zero = registers(SUMS, LANES), broadcast(ZERO, LANES)
     for _ in range(PAIR // SUMS):
         for i in range(SUMS):
@@ -246,11 +256,15 @@ def _layout(rows, across, n_in, filled):
 
 
 @_kernel
-def convolve(
-    maps, filters, outputs, pixels, lines, spectra, products,
-    first, last, n_in, n_out, filled, height, width, rows, across,
-):  # fmt: skip
-    """Write the convolutions of the images from `first` to before `last`."""
+def convolve(maps, filters, outputs, scratch, first, last, sizes):
+    """Write the convolutions of the images from `first` to before `last`.
+
+    scratch: the work space, as long as `scratch_sizes` says. sizes: channels of the input and of
+    the output, height, width, and both numbers of `strip_of`.
+    """
+    pixels, lines, spectra, products = scratch
+    n_in, n_out, height, width, rows, across = sizes
+    filled = _filled(n_out)
     down, size = -(-height // TILE), height * width
     tiles, place, to_place = _layout(rows, across, n_in, filled)
     for image in range(first, last):
@@ -264,9 +278,8 @@ def convolve(
             for i in range(SEEN * SEEN):
                 for c in range(0, filled, PAIR):
                     of, to = i * n_in * filled + c, i * to_place + c * tiles
-                    _multiply(
-                        spectra, i * place, filters, of, products, to, tiles, n_in, filled
-                    )  # fmt: skip
+                    counts = tiles, n_in, filled
+                    _multiply(spectra, i * place, filters, of, products, to, counts)
             for c in range(0, n_out, LANES):
                 corner = (image * n_out + c) * size
                 _transform_back(products, c * tiles, lines, pixels, rows, across, width, to_place)
@@ -274,14 +287,15 @@ def convolve(
 
 
 @_kernel
-def add_filter_gradients(
-    maps, gradients, totals, pixels, lines, spectra, gradient_spectra,
-    first, last, n_in, n_out, filled, height, width, rows, across,
-):  # fmt: skip
+def add_filter_gradients(maps, gradients, totals, scratch, first, last, sizes):
     """Add what the images from `first` to before `last` contribute to the gradient of the filters.
 
-    `gradients` are those of the outputs of `convolve`, `totals` those of the filters.
+    `gradients` are those of the outputs of `convolve`, `totals` those of the filters; the others
+    as in `convolve`.
     """
+    pixels, lines, spectra, gradient_spectra = scratch
+    n_in, n_out, height, width, rows, across = sizes
+    filled = _filled(n_out)
     down, size = -(-height // TILE), height * width
     tiles, place, of_place = _layout(rows, across, n_in, filled)
     for image in range(first, last):
@@ -302,7 +316,5 @@ def add_filter_gradients(
                     at, to = i * place + c * tiles, (i * n_in + c) * filled
                     for d in range(0, filled, PAIR):
                         of = i * of_place + d * tiles
-                        _add_over_tiles(
-                            spectra, at, gradient_spectra, of, totals, to + d,
-                            now * across, tiles, filled,
-                        )  # fmt: skip
+                        counts = now * across, tiles, filled
+                        _add_over_tiles(spectra, at, gradient_spectra, of, totals, to + d, counts)

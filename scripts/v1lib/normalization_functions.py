@@ -130,14 +130,15 @@ class _PowerByKernels(torch.autograd.Function):
         x, exponent, power = ctx.saved_tensors
         result, totals = torch.empty_like(power), x.new_empty(x.shape[:2])
         upstream, maps, powers, results = as_maps(gradient, x, power, result)
-        given = (powers, exponent.detach().numpy(), results, totals.numpy())
+        exponents, sums = exponent.detach().numpy(), totals.numpy()
 
         def part(_: int, first: int, last: int) -> None:
             logarithm = np.empty_like(maps[0])
             for image in range(first, last):
                 map_kernels.write_positive(maps[image], logarithm)
                 np.log(logarithm, out=logarithm)
-                map_kernels.power_gradients(upstream, maps, logarithm, *given, TINY, image)
+                given = (upstream[image], maps[image], logarithm, powers[image], exponents)
+                map_kernels.power_gradients(*given, results[image], sums[image], TINY)
 
         in_threads(len(maps), part)
         return result, totals.sum(0)
