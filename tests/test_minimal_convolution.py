@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 import torch
@@ -12,7 +11,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
 from agreement import value_and_gradients
-from v1lib import lanes, minimal_convolution, minimal_filtering, pooled_convolution
+from v1lib import minimal_convolution, pooled_convolution
 from v1lib.minimal_convolution import MinimalConvolution
 from v1lib.models.burg2021 import ConvolutionLayer
 
@@ -189,20 +188,6 @@ def test_machine_code_is_found_again_by_the_next_process(tmp_path):
     command = [sys.executable, "-c", code]
     hits = [subprocess.check_output(command, cwd=SCRIPTS, env=place, text=True) for _ in range(2)]
     assert [found.split() for found in hits] == [["0", "0"], ["1", "1"]]
-
-
-def test_machine_code_is_kept_for_these_sources_alone():
-    sources = [Path(module.__file__).read_bytes() for module in (lanes, minimal_filtering)]
-    name = kernels.convolve.py_func.__qualname__
-    assert name == f"convolve_{crc32(b''.join(sources))}"
-
-
-def test_kernels_need_no_place_on_disk(monkeypatch):
-    def nowhere(_):
-        raise RuntimeError("no locator available")
-
-    monkeypatch.setattr(numba.core.dispatcher.Dispatcher, "enable_caching", nowhere)
-    assert kernels._kernel(lambda x: x + 1)(1) == 2
 
 
 def test_layers_can_be_stacked_and_transformed():

@@ -15,13 +15,19 @@ from math import gcd
 import numba
 import numpy as np
 
-from v1lib.lanes import broadcast, get, load, multiply_add, put, registers, store
+from v1lib import lanes as of_lanes
+from v1lib.compiling import kept_on_disk
+from v1lib.lanes import add_product, broadcast, get, load, multiply_add, put, registers, total
 
 WIDEST = 16  # lanes: one 512-bit register, two of 256 bits
 NARROWEST = 4
 
-# Not kept on disk: see `v1lib.compiling`.
-_compiled = numba.njit(boundscheck=False, error_model="numpy", nogil=True)
+_OPTIONS = {"boundscheck": False, "error_model": "numpy", "nogil": True}
+_part = numba.njit(**_OPTIONS)
+
+
+def _kernel(function):
+    return kept_on_disk(numba.njit(**_OPTIONS)(function), of_lanes)
 
 
 def supports(n_channels):
@@ -29,27 +35,12 @@ def supports(n_channels):
     return n_channels % NARROWEST == 0
 
 
-@_compiled
+@_part
 def _first_pixel(place, size):
     """The pixel at or before a place, such that there is one behind it; 0 for NaN."""
     if place >= size - 1:
         return max(size - 2, 0)
     return int(place) if place > 0 else 0
-
-
-@cache
-def _sum_kernel(lanes):
-    """The sum of one vector of registers."""
-
-    @_compiled
-    def total(sums, index, scratch):
-        store(scratch, 0, get(sums, index))
-        result = np.float32(0)
-        for lane in range(lanes):
-            result += scratch[lane]
-        return result
-
-    return total
 
 
 @cache
@@ -60,11 +51,10 @@ def forward_kernel(n_channels):
     """
     lanes = gcd(n_channels, WIDEST)
     vectors = n_channels // lanes
-    total = _sum_kernel(lanes)
 
-    @_compiled
+    @_kernel
     def forward(maps, columns, rows, features, values, first, last, n_neurons, height, width):
-        sums, scratch = registers(1, lanes), np.empty(lanes, np.float32)
+        sums = registers(1, lanes)
         below = width * n_channels if height > 1 else 0
         beside = n_channels if width > 1 else 0
         for image in range(first, last):
@@ -86,7 +76,7 @@ def forward_kernel(n_channels):
                     value = multiply_add(b11, load(maps, pixel + below + beside, lanes), value)
                     feature = load(features, neuron * n_channels + v * lanes, lanes)
                     put(sums, 0, multiply_add(value, feature, get(sums, 0)))
-                values[at] = total(sums, 0, scratch)
+                values[at] = total(get(sums, 0))
 
     return forward
 
@@ -101,13 +91,8 @@ def backward_kernel(n_channels, *, with_maps):
     """
     lanes = gcd(n_channels, WIDEST)
     vectors = n_channels // lanes
-    total = _sum_kernel(lanes)
 
-    @_compiled
-    def add_to(array, at, factor, value):
-        store(array, at, multiply_add(factor, value, load(array, at, lanes)))
-
-    @_compiled
+    @_kernel
     def backward(
         gradient,
         maps,
@@ -124,7 +109,7 @@ def backward_kernel(n_channels, *, with_maps):
         height,
         width,
     ):
-        sums, scratch = registers(2, lanes), np.empty(lanes, np.float32)
+        sums = registers(2, lanes)
         zero = broadcast(np.float32(0), lanes)
         minus = broadcast(np.float32(-1), lanes)
         below = width * n_channels if height > 1 else 0
@@ -156,13 +141,13 @@ def backward_kernel(n_channels, *, with_maps):
                     slope_x = multiply_add(d, multiply_add(minus, above_x, below_x), above_x)
                     put(sums, 0, multiply_add(slope_x, feature, get(sums, 0)))
                     put(sums, 1, multiply_add(slope_y, feature, get(sums, 1)))
-                    add_to(features_gradient, mine, factor, multiply_add(d, slope_y, above))
+                    add_product(features_gradient, mine, factor, multiply_add(d, slope_y, above))
                     if with_maps:
-                        add_to(maps_gradient, pixel, b00, feature)
-                        add_to(maps_gradient, pixel + beside, b01, feature)
-                        add_to(maps_gradient, pixel + below, b10, feature)
-                        add_to(maps_gradient, pixel + below + beside, b11, feature)
-                columns_gradient[at] = g * total(sums, 0, scratch)
-                rows_gradient[at] = g * total(sums, 1, scratch)
+                        add_product(maps_gradient, pixel, b00, feature)
+                        add_product(maps_gradient, pixel + beside, b01, feature)
+                        add_product(maps_gradient, pixel + below, b10, feature)
+                        add_product(maps_gradient, pixel + below + beside, b11, feature)
+                columns_gradient[at] = g * total(get(sums, 0))
+                rows_gradient[at] = g * total(get(sums, 1))
 
     return backward

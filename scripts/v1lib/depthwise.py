@@ -21,10 +21,10 @@ class DepthwiseConvolution(nn.Conv2d):
 
     Same parameters, initialisation, values and gradients (to rounding) as PyTorch's layer. For
     float32 on the CPU it runs on compiled kernels (``v1lib.depthwise_kernels``): PyTorch's gradient
-    of large filters takes 10 to 30 times as long. They take a second to compile, which a few steps
-    of a network win back, share the images out among the threads that PyTorch may use and give the
-    same result for any number of them. Elsewhere, inside ``torch.func`` transformations and for
-    dilated or even filters it runs on PyTorch's.
+    of large filters takes 10 to 30 times as long. They take a second to compile, once for all
+    processes, share the images out among the threads that PyTorch may use and give the same result
+    for any number of them. Elsewhere, inside ``torch.func`` transformations and for dilated or even
+    filters it runs on PyTorch's.
 
     Args:
         n_channels: of the maps; the compiled kernels need a multiple of 4.

@@ -15,14 +15,20 @@ from math import gcd
 import numba
 import numpy as np
 
+from v1lib import lanes as of_lanes
+from v1lib.compiling import kept_on_disk
 from v1lib.lanes import broadcast, get, load, multiply_add, put, registers, store
 
 WIDEST = 8  # lanes: one 256-bit register; 512 bits were not faster
 NARROWEST = 4
 MOST_SUMS = 13  # of 16 registers: enough to hide the latency of an addition, and none is spilled
 
-# Not kept on disk: see `v1lib.compiling`.
-_compiled = numba.njit(boundscheck=False, error_model="numpy", nogil=True)
+_OPTIONS = {"boundscheck": False, "error_model": "numpy", "nogil": True}
+_part = numba.njit(**_OPTIONS)
+
+
+def _kernel(function):
+    return kept_on_disk(numba.njit(**_OPTIONS)(function), of_lanes)
 
 
 def supports(n_channels, kernel):
@@ -35,21 +41,17 @@ def scratch_size(height, width, n_channels, kernel):
     return height * (width + kernel - 1) * gcd(n_channels, WIDEST)
 
 
-@cache
-def _copy_kernel(lanes):
-    """Copy some channels of one image into the work space, between its margins."""
-
-    @_compiled
-    def copy_image(maps, at, scratch, height, width, n_channels, margin):
-        to = margin * lanes
-        for _ in range(height):
-            for _ in range(width):
-                store(scratch, to, load(maps, at, lanes))
-                to += lanes
-                at += n_channels
-            to += 2 * margin * lanes
-
-    return copy_image
+@_part
+def _copy_image(maps, at, scratch, height, width, n_channels, margin, lanes):
+    """Copy `lanes` channels of one image into the work space, between its margins."""
+    lanes = numba.literally(lanes)  # a constant of the kernel that calls this
+    to = margin * lanes
+    for _ in range(height):
+        for _ in range(width):
+            store(scratch, to, load(maps, at, lanes))
+            to += lanes
+            at += n_channels
+        to += 2 * margin * lanes
 
 
 @cache
@@ -61,15 +63,15 @@ def filter_kernel(kernel, n_channels, width):
     lanes, margin = gcd(n_channels, WIDEST), kernel // 2
     blocks = -(-width // MOST_SUMS)
     pixels = -(-width // blocks)  # of a row that are summed at once
-    copy_image, row = _copy_kernel(lanes), (width + 2 * margin) * lanes
+    row = (width + 2 * margin) * lanes
 
-    @_compiled
+    @_kernel
     def filter_images(maps, filters, filtered, scratch, first, last, height):
         sums = registers(pixels, lanes)
         for image in range(first, last):
             for channel in range(0, n_channels, lanes):
                 corner = image * height * width * n_channels + channel
-                copy_image(maps, corner, scratch, height, width, n_channels, margin)
+                _copy_image(maps, corner, scratch, height, width, n_channels, margin, lanes)
                 for y in range(height):
                     for block in range(blocks):
                         # The last block is moved back to end with the row; it repeats some pixels.
@@ -103,16 +105,15 @@ def weight_kernel(kernel, n_channels):
     lanes, margin = gcd(n_channels, WIDEST), kernel // 2
     blocks = -(-kernel // MOST_SUMS)
     taps = -(-kernel // blocks)  # of a row that are summed at once
-    copy_image = _copy_kernel(lanes)
 
-    @_compiled
+    @_kernel
     def weigh_images(gradient, maps, filters_gradient, scratch, first, last, height, width):
         sums = registers(taps, lanes)
         row = (width + 2 * margin) * lanes
         for image in range(first, last):
             for channel in range(0, n_channels, lanes):
                 corner = image * height * width * n_channels + channel
-                copy_image(maps, corner, scratch, height, width, n_channels, margin)
+                _copy_image(maps, corner, scratch, height, width, n_channels, margin, lanes)
                 for dy in range(kernel):
                     for block in range(blocks):
                         dx = min(block * taps, kernel - taps)  # as above

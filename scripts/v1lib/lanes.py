@@ -8,6 +8,8 @@ where its registers are shorter). For compiled code only; `width` and `count` mu
 constants (closure variables or literals), arrays flat float32. Indices are not checked.
 """
 
+from functools import reduce
+
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import PrimitiveModel, register_default
@@ -199,6 +201,35 @@ def put(typing, array, index, lanes):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, lanes), generate
+
+
+@intrinsic
+def add_product(typing, array, index, a, b):
+    """Add a * b to the values of an array, the first at an index."""
+
+    def generate(context, builder, signature, arguments):
+        array, index, a, b = arguments
+        width = signature.args[2].width
+        pointer = _pointer(context, builder, signature.args[0], array, index, width)
+        product = builder.fmul(a, b, flags=CONTRACT)
+        total = builder.fadd(product, builder.load(pointer, align=BYTES_PER_FLOAT), flags=CONTRACT)
+        builder.store(total, pointer, align=BYTES_PER_FLOAT)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, a, b), generate
+
+
+@intrinsic
+def total(typing, lanes):
+    """The sum of the lanes, added one after the other."""
+
+    def generate(context, builder, signature, arguments):
+        (vector,) = arguments
+        places = [ir.Constant(ir.IntType(32), i) for i in range(signature.args[0].width)]
+        values = [builder.extract_element(vector, place) for place in places]
+        return reduce(builder.fadd, values)
+
+    return types.float32(lanes), generate
 
 
 @intrinsic

@@ -11,9 +11,6 @@ LANES), the transformed tiles of all channels. Filters are (36, n_in, filled), w
 n_out filters. Nothing is checked here: `v1lib.minimal_convolution` is the caller.
 """
 
-from pathlib import Path
-from zlib import crc32
-
 import numba
 import numpy as np
 
@@ -48,14 +45,10 @@ _gradient_transform = linear_map(tuple(zip(*A, strict=True)))
 _OPTIONS = {"boundscheck": False, "error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 # Parts of kernels are called by kernels only: without wrappers they compile faster.
 _part = numba.njit(**_OPTIONS, no_cpython_wrapper=True)
-# What kernels are made of beside this file.
-_SOURCES = crc32(b"".join(Path(m.__file__).read_bytes() for m in (lanes, minimal_filtering)))
 
 
 def _kernel(function):
-    """Kept on disk under a name that changes with all sources."""
-    function.__qualname__ += f"_{_SOURCES}"
-    return kept_on_disk(numba.njit(**_OPTIONS)(function))
+    return kept_on_disk(numba.njit(**_OPTIONS)(function), lanes, minimal_filtering)
 
 
 def supports(n_in, n_out, height, width):
