@@ -16,18 +16,13 @@ import numba
 import numpy as np
 
 from v1lib import lanes as of_lanes
-from v1lib.compiling import kept_on_disk
+from v1lib.compiling import OPTIONS, compiler
 from v1lib.lanes import add_product, broadcast, get, load, multiply_add, put, registers, total
 
 WIDEST = 16  # lanes: one 512-bit register, two of 256 bits
 NARROWEST = 4
 
-_OPTIONS = {"boundscheck": False, "error_model": "numpy", "nogil": True}
-_part = numba.njit(**_OPTIONS)
-
-
-def _kernel(function):
-    return kept_on_disk(numba.njit(**_OPTIONS)(function), of_lanes)
+_kernel, _part = compiler(__file__, of_lanes.__file__), numba.njit(**OPTIONS)
 
 
 def supports(n_channels):

@@ -17,6 +17,7 @@ from math import gcd
 import numba
 import numpy as np
 
+from v1lib.compiling import OPTIONS
 from v1lib.lanes import (
     add,
     broadcast,
@@ -38,8 +39,8 @@ NARROWEST = 4
 ACCUMULATORS = 16
 LARGEST_OFFSET = 2**24  # window offsets are kept as float32, exact below this
 
-# Not kept on disk: see `v1lib.compiling`.
-_compiled = numba.njit(boundscheck=False, error_model="numpy", nogil=True)
+# Not kept on disk: these kernels are made of others (`v1lib.compiling`).
+_compiled = numba.njit(**OPTIONS)
 
 
 def supports(shape):

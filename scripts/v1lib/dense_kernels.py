@@ -13,6 +13,7 @@ from math import gcd
 import numba
 import numpy as np
 
+from v1lib.compiling import OPTIONS
 from v1lib.lanes import broadcast, get, load, multiply_add, put, registers, store
 
 WIDEST = 16
@@ -20,7 +21,8 @@ NARROWEST = 4
 MOST_SUMS = 12  # vectors summed at once
 CACHED_VALUES = 7168  # 28 KiB: what may be read again and again from the first-level cache
 
-_compiled = numba.njit(boundscheck=False, error_model="numpy", nogil=True)
+# Not kept on disk: these kernels are made of others (`v1lib.compiling`).
+_compiled = numba.njit(**OPTIONS)
 
 
 def supports(n_inputs):

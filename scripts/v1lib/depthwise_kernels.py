@@ -16,19 +16,14 @@ import numba
 import numpy as np
 
 from v1lib import lanes as of_lanes
-from v1lib.compiling import kept_on_disk
+from v1lib.compiling import OPTIONS, compiler
 from v1lib.lanes import broadcast, get, load, multiply_add, put, registers, store
 
 WIDEST = 8  # lanes: one 256-bit register; 512 bits were not faster
 NARROWEST = 4
 MOST_SUMS = 13  # of 16 registers: enough to hide the latency of an addition, and none is spilled
 
-_OPTIONS = {"boundscheck": False, "error_model": "numpy", "nogil": True}
-_part = numba.njit(**_OPTIONS)
-
-
-def _kernel(function):
-    return kept_on_disk(numba.njit(**_OPTIONS)(function), of_lanes)
+_kernel, _part = compiler(__file__, of_lanes.__file__), numba.njit(**OPTIONS)
 
 
 def supports(n_channels, kernel):

@@ -8,20 +8,14 @@ Maps are float32 [n_images, n_features, height * width] in C order. Kernels do t
 ``first`` to before ``last``. Nothing is checked here; ``v1lib.map_calls`` is for the callers.
 """
 
-from collections.abc import Callable
-
-import numba
 import numpy as np
 
-from v1lib.compiling import kept_on_disk
+from v1lib.compiling import compiler
 
 ZERO, ONE = np.float32(0), np.float32(1)
 
-
-def _compiled(function: Callable) -> Callable:
-    """Sums may be taken in any order, or they could not be vectors; NaN and infinity stay so."""
-    options = {"boundscheck": False, "error_model": "numpy", "nogil": True}
-    return kept_on_disk(numba.njit(**options, fastmath={"reassoc", "contract"})(function))
+# Sums may be taken in any order, or they could not be vectors; NaN and infinity stay so.
+_compiled = compiler(__file__, options={"fastmath": {"reassoc", "contract"}})
 
 
 @_compiled

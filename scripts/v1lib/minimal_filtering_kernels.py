@@ -15,7 +15,7 @@ import numba
 import numpy as np
 
 from v1lib import lanes, minimal_filtering
-from v1lib.compiling import kept_on_disk
+from v1lib.compiling import OPTIONS, compiler
 from v1lib.lanes import (
     add,
     add_products,
@@ -42,13 +42,10 @@ ZERO = np.float32(0)
 _input_transform, _output_transform = linear_map(B), linear_map(A)
 _gradient_transform = linear_map(tuple(zip(*A, strict=True)))
 
-_OPTIONS = {"boundscheck": False, "error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+_SOURCES = (__file__, lanes.__file__, minimal_filtering.__file__)
+_kernel = compiler(*_SOURCES, options={"no_cfunc_wrapper": True})
 # Parts of kernels are called by kernels only: without wrappers they compile faster.
-_part = numba.njit(**_OPTIONS, no_cpython_wrapper=True)
-
-
-def _kernel(function):
-    return kept_on_disk(numba.njit(**_OPTIONS)(function), lanes, minimal_filtering)
+_part = numba.njit(**OPTIONS, no_cfunc_wrapper=True, no_cpython_wrapper=True)
 
 
 def supports(n_in, n_out, height, width):

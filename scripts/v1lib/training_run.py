@@ -20,7 +20,7 @@ from v1lib.splits import SPLIT_CODES
 
 log = logging.getLogger(__name__)
 
-COMPILING_PAYS_FROM = 1000  # steps of a run: compiling takes about 5 s and saves about 5 ms a step
+COMPILING_PAYS_FROM = 1000  # steps of a run: compiling takes 5 to 7 s, a step 5 to 8 ms less
 
 Predicted = Sequence[Mapping[str, Tensor]]  # of each part: split -> [n_samples, n_neurons]
 
