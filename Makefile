@@ -37,7 +37,7 @@ paper: $(INSTALLED)
 	$(IN_VENV) -m snakemake $(PAPER) --cores $(CORES) $(OPTIONS)
 
 test: $(INSTALLED)
-	$(IN_VENV) -m pytest -q -n $(CORES) --dist loadfile $(OPTIONS)
+	$(IN_VENV) -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder $(OPTIONS)
 
 benchmark: $(INSTALLED)
 	@set -e; for script in benchmarks/*_*.py; do PYTHONPATH=scripts:tests $(IN_VENV) $$script $(OPTIONS); done

@@ -12,7 +12,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the other cores have tests of their o
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HERE = Path(__file__).resolve().parent
+FIRST = "test_workflow.py"  # minutes in one process: begun last, it would keep one core alone
 GOLDEN = (HERE / "golden", HERE.parents[0] / "../shared/golden")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that takes longest; the others keep their order."""
+    items.sort(key=lambda item: item.path.name != FIRST)
 
 
 @pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
