@@ -8,11 +8,11 @@ rule score_classifier:
         corrupted=corrupted_of,
         code=model_code("score_classifier"),
     output:
-        accuracies="results/{dataset}/{model}/accuracies.csv",
+        accuracies="results/{dataset}/{networks}/accuracies.csv",
     log:
-        "logs/score_classifier/{dataset}/{model}.log",
+        "logs/score_classifier/{dataset}/{networks}.log",
     benchmark:
-        "logs/benchmarks/score_classifier/{dataset}/{model}.tsv"
+        "logs/benchmarks/score_classifier/{dataset}/{networks}.tsv"
     wildcard_constraints:
         dataset=datasets_where(is_of_images),
     conda:
@@ -23,7 +23,6 @@ rule score_classifier:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        name=lambda wildcards: wildcards.model,
         device=config["compute"]["device"],
     shell:
         command("score_classifier")
@@ -35,11 +34,11 @@ rule export_components:
         checkpoints=of_blocks("checkpoint.pt"),
         code=model_code("export_components"),
     output:
-        components="results/{dataset}/{model}/components.csv",
+        components="results/{dataset}/{networks}/components.csv",
     log:
-        "logs/export_components/{dataset}/{model}.log",
+        "logs/export_components/{dataset}/{networks}.log",
     benchmark:
-        "logs/benchmarks/export_components/{dataset}/{model}.tsv"
+        "logs/benchmarks/export_components/{dataset}/{networks}.tsv"
     wildcard_constraints:
         dataset=datasets_where(is_of_images),
     conda:
@@ -48,8 +47,7 @@ rule export_components:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 15 * attempt,
     params:
-        name=lambda wildcards: wildcards.model,
-        model=model_entry,
+        models=model_entries,
     shell:
         command("export_components")
 

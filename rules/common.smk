@@ -90,24 +90,31 @@ def code(step, *more):
     return sorted(beside(file.relative_to(BASE)) for file in files)
 
 
-def model_module(wildcards):
+def model_module(model):
     """The module of v1lib that builds a model."""
-    file = config["models"][wildcards.model]["build"].split(".")[0]
+    file = config["models"][model]["build"].split(".")[0]
     return f"models/{file}"
 
 
 def model_code(step):
-    """Input function: the code of a step that builds a model, with that model's module."""
-    return lambda wildcards: code(step, model_module(wildcards))
+    """Input function: the code of a step that builds models, with the modules of those models."""
+    return lambda wildcards: code(step, *map(model_module, models_of(wildcards)))
 
 
 def model_entry(wildcards):
     """What decides a model: exactly its own entry, so a change reruns that model and no other."""
-    entry = config["models"][wildcards.model]
-    return as_json(
-        fields_of(
-            entry, "build", "params", "training", "search", "core", "tuned_by", "known_penalties"
-        )
+    return as_json(what_decides(wildcards.model))
+
+
+def model_entries(wildcards):
+    """The same of all models of a job, by name."""
+    return as_json({model: what_decides(model) for model in models_of(wildcards)})
+
+
+def what_decides(model):
+    return fields_of(
+        config["models"][model],
+        *("build", "params", "training", "search", "core", "tuned_by", "known_penalties"),
     )
 
 
@@ -259,8 +266,12 @@ def n_seeds(dataset, model):
 
 
 def of_blocks(name):
-    """Input function: a file of every block of a data set and model."""
-    return lambda wildcards: block_files(wildcards.dataset, wildcards.model, name)
+    """Input function: a file of every block of a data set and model, or of several models."""
+    return lambda wildcards: [
+        file
+        for model in models_of(wildcards)
+        for file in block_files(wildcards.dataset, model, name)
+    ]
 
 
 def block_files(dataset, model, name):
@@ -269,6 +280,35 @@ def block_files(dataset, model, name):
         f"results/{dataset}/{model}/{block}/{name}"
         for block in blocks_of(model, n_seeds(dataset, model))
     ]
+
+
+# Evaluating a small network takes less time than starting a process for it. So networks may share
+# one: the wildcard `networks` is the name of a model, or of a group in compute.evaluated_together.
+
+
+def models_of(wildcards):
+    """Models of a job: one, or a group that is evaluated together."""
+    name = wildcards.networks if hasattr(wildcards, "networks") else wildcards.model
+    return config["compute"]["evaluated_together"].get(name, [name])
+
+
+def evaluations(dataset, models, name):
+    """Files of results of some models on a data set, each once: a group's models share theirs."""
+    trained = {
+        model
+        for paper in config["papers"].values()
+        for run in paper["runs"].values()
+        if run["dataset"] == dataset
+        for model in run["models"]
+    }
+    shared = {
+        model: group
+        for group, members in config["compute"]["evaluated_together"].items()
+        if trained.issuperset(members)
+        for model in members
+    }
+    found = [f"results/{dataset}/{shared.get(model, model)}/{name}" for model in models]
+    return list(dict.fromkeys(found))
 
 
 def paper_report(paper, item, file, **labels):
@@ -327,20 +367,35 @@ def recording_of(wildcards):
 
 
 def corrupted_of(wildcards):
-    """Input function: corrupted images of the classes that a model knows (often none).
+    """Input function: corrupted images of the classes that models know (often none).
 
     Where robustness is tested on fine-tuned networks, these are the classes they were tuned to.
     """
-    paper = config["papers"][paper_of(wildcards.model)]
+    models = models_of(wildcards)
+    needed = {model: corrupted_for(model, wildcards.dataset) for model in models}
+    if len(set(needed.values())) > 1:
+        raise WorkflowError(
+            f"compute.evaluated_together.{wildcards.networks}: {needed}; put models that are shown "
+            "other corrupted images into another group"
+        )
+    corrupted = needed[models[0]]
+    if corrupted is None:
+        return []
+    refuse_if_left_out(source_of(corrupted))
+    return f"data/processed/{corrupted}"
+
+
+def corrupted_for(model, dataset):
+    """The corrupted images that a model trained on a data set is shown, or None."""
+    paper = config["papers"][paper_of(model)]
     if "corrupted" not in paper:
-        return []
-    is_tuned = wildcards.model in paper["finetuned"].values()
+        return None
+    is_tuned = model in paper["finetuned"].values()
     if is_tuned != (paper["robustness_of"] == "finetuned"):
-        return []
-    if wildcards.dataset != (tuned_to(wildcards.model) if is_tuned else paper["dataset"]):
-        return []
-    refuse_if_left_out(source_of(paper["corrupted"]))
-    return f"data/processed/{paper['corrupted']}"
+        return None
+    if dataset != (tuned_to(model) if is_tuned else paper["dataset"]):
+        return None
+    return paper["corrupted"]
 
 
 def tuned_to(model):

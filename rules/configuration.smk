@@ -186,6 +186,19 @@ def mistakes_in_references(settings):
                 yield f"papers.{paper}.recovery_roles.{role}: {model!r} is in none of papers.{paper}.runs on recovery_dataset"
 
 
+def mistakes_in_groups(settings):
+    """Groups of models that are evaluated together: a model is in one of them at most."""
+    place, groups = "compute.evaluated_together", settings["compute"]["evaluated_together"]
+    named = [model for members in groups.values() for model in members]
+    for group, members in groups.items():
+        if group in settings["models"]:
+            yield f"{place}.{group}: a model is called so; the group needs a name of its own"
+        for model in members:
+            yield from unknown(f"{place}.{group}", model, "model", settings["models"])
+    for model in dict.fromkeys(model for model in named if named.count(model) > 1):
+        yield f"{place}: {model!r} is in several groups"
+
+
 def archives_of(settings, model):
     """The places of a published model's archive: one, unless the entry is wrong."""
     return [
@@ -224,6 +237,7 @@ def checked(settings):
             *mistakes_in_models(settings["models"]),
             *mistakes_in_references(settings),
             *mistakes_in_names(settings),
+            *mistakes_in_groups(settings),
         ]
     if mistakes:
         listed = "\n".join(f"  - {mistake}" for mistake in mistakes)

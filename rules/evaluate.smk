@@ -22,8 +22,6 @@ rule predict:
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 15 * attempt,
-    params:
-        name=lambda wildcards: wildcards.model,
     shell:
         command("predict")
 

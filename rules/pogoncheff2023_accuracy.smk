@@ -57,7 +57,7 @@ rule pogoncheff2023_p4_severities:
 
 rule pogoncheff2023_p4_alignment:
     input:
-        scores=pogoncheff_files(pogoncheff_all, "v1_scores.csv"),
+        scores=pogoncheff_evaluations(pogoncheff_all, "v1_scores.csv"),
         predictivities=pogoncheff_predictivities(pogoncheff_all),
         accuracies=pogoncheff_accuracies(pogoncheff_evaluated),
         code=code("figures.pogoncheff2023_p4_alignment"),

@@ -16,7 +16,6 @@ use rule measure_v1_properties as measure_v1_alexnet with:
     benchmark:
         "logs/benchmarks/measure_v1_alexnet.tsv"
     params:
-        name="alexnet",
         subject=as_json(
             {
                 "kind": "alexnet",

@@ -3,7 +3,7 @@
 
 rule pogoncheff2023_p1_single:
     input:
-        scores=pogoncheff_files(pogoncheff_single, "v1_scores.csv"),
+        scores=pogoncheff_evaluations(pogoncheff_single, "v1_scores.csv"),
         predictivities=pogoncheff_predictivities(pogoncheff_single),
         code=code("tables.pogoncheff2023_p1_single"),
     output:
@@ -28,7 +28,7 @@ rule pogoncheff2023_p1_single:
 
 rule pogoncheff2023_p1_properties:
     input:
-        scores=pogoncheff_files(pogoncheff_all, "v1_scores.csv"),
+        scores=pogoncheff_evaluations(pogoncheff_all, "v1_scores.csv"),
         predictivities=pogoncheff_predictivities(pogoncheff_all),
         code=code("figures.pogoncheff2023_p1_properties"),
     output:
@@ -57,7 +57,7 @@ rule pogoncheff2023_p1_properties:
 
 rule pogoncheff2023_p2_composites:
     input:
-        scores=pogoncheff_files(pogoncheff_normal, "v1_scores.csv"),
+        scores=pogoncheff_evaluations(pogoncheff_normal, "v1_scores.csv"),
         predictivities=pogoncheff_predictivities(pogoncheff_normal),
         code=code("tables.pogoncheff2023_p2_composites"),
     output:
@@ -84,7 +84,7 @@ rule pogoncheff2023_p2_composites:
 
 rule pogoncheff2023_p3_adversarial:
     input:
-        scores=pogoncheff_files(pogoncheff_compared, "v1_scores.csv"),
+        scores=pogoncheff_evaluations(pogoncheff_compared, "v1_scores.csv"),
         predictivities=pogoncheff_predictivities(pogoncheff_compared),
         histories=pogoncheff_histories(pogoncheff_compared),
         code=code("tables.pogoncheff2023_p3_adversarial"),

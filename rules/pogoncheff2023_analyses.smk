@@ -11,7 +11,7 @@ pogoncheff_learned = {
 
 rule pogoncheff2023_p5_components:
     input:
-        components=pogoncheff_files(pogoncheff_learned, "components.csv"),
+        components=pogoncheff_evaluations(pogoncheff_learned, "components.csv"),
         code=code("figures.pogoncheff2023_p5_components"),
     output:
         figure=pogoncheff_report(

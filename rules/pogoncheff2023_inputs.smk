@@ -10,6 +10,10 @@ def pogoncheff_files(models, name):
     return [f"results/{pogoncheff['dataset']}/{model}/{name}" for model in models.values()]
 
 
+def pogoncheff_evaluations(models, name):
+    return evaluations(pogoncheff["dataset"], models.values(), name)
+
+
 def pogoncheff_histories(models, dataset=lambda model: pogoncheff["dataset"]):
     return [
         file
@@ -95,7 +99,7 @@ def pogoncheff_predictivities(models):
     """Files of neural predictivity; none where the recordings to predict are left out."""
     if reason_to_leave_out(source_of(V1["neurons"]["dataset"])):
         return []
-    return pogoncheff_files(models, "predictivity.csv")
+    return pogoncheff_evaluations(models, "predictivity.csv")
 
 
 def pogoncheff_alexnet():
@@ -126,7 +130,12 @@ POGONCHEFF_HOW = (
 def pogoncheff_accuracies(models):
     """Files of accuracies, each of the data set that the network was trained or fine-tuned on."""
     learned = tuned_to if pogoncheff_tests_finetuned else lambda model: pogoncheff["dataset"]
-    return [f"results/{learned(model)}/{model}/accuracies.csv" for model in models.values()]
+    files = [
+        file
+        for model in models.values()
+        for file in evaluations(learned(model), [model], "accuracies.csv")
+    ]
+    return list(dict.fromkeys(files))
 
 
 def n_classes_of(dataset):

@@ -51,7 +51,7 @@ rule pogoncheff2023_parameters:
 
 rule pogoncheff2023_claims:
     input:
-        scores=pogoncheff_files(pogoncheff_all, "v1_scores.csv"),
+        scores=pogoncheff_evaluations(pogoncheff_all, "v1_scores.csv"),
         predictivities=pogoncheff_predictivities(pogoncheff_all),
         accuracies=pogoncheff_accuracies(pogoncheff_evaluated),
         published=beside("report/published_values.csv"),
@@ -83,7 +83,7 @@ rule pogoncheff2023_claims:
 
 rule pogoncheff2023_measured:
     input:
-        scores=pogoncheff_files(pogoncheff_all, "v1_scores.csv"),
+        scores=pogoncheff_evaluations(pogoncheff_all, "v1_scores.csv"),
         predictivities=pogoncheff_predictivities(pogoncheff_all),
         alexnet=pogoncheff_alexnet(),
         counts="results/pogoncheff2023/network_counts.csv",

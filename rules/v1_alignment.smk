@@ -12,13 +12,13 @@ rule measure_v1_properties:
         textures=v1_textures(),
         code=model_code("measure_v1_properties"),
     output:
-        populations="results/{dataset}/{model}/v1_populations.csv",
-        units="results/{dataset}/{model}/v1_units.csv",
-        properties="results/{dataset}/{model}/v1_properties.csv",
+        populations="results/{dataset}/{networks}/v1_populations.csv",
+        units="results/{dataset}/{networks}/v1_units.csv",
+        properties="results/{dataset}/{networks}/v1_properties.csv",
     log:
-        "logs/measure_v1_properties/{dataset}/{model}.log",
+        "logs/measure_v1_properties/{dataset}/{networks}.log",
     benchmark:
-        "logs/benchmarks/measure_v1_properties/{dataset}/{model}.tsv"
+        "logs/benchmarks/measure_v1_properties/{dataset}/{networks}.tsv"
     conda:
         ENVIRONMENT
     threads: config["compute"]["threads"]
@@ -27,7 +27,6 @@ rule measure_v1_properties:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
-        name=lambda wildcards: wildcards.model,
         subject=as_json({"kind": "networks", "screen": V1["screen"]}),
         device=config["compute"]["device"],
     shell:
@@ -51,24 +50,23 @@ use rule measure_v1_properties as measure_v1_cells with:
     wildcard_constraints:
         paper="|".join(config["papers"]),
     params:
-        name="cells",
         subject=v1_cells(),
         device="cpu",
 
 
 rule score_v1_properties:
     input:
-        properties="results/{dataset}/{model}/v1_properties.csv",
-        populations="results/{dataset}/{model}/v1_populations.csv",
+        properties="results/{dataset}/{networks}/v1_properties.csv",
+        populations="results/{dataset}/{networks}/v1_populations.csv",
         distributions=beside("report/v1_property_distributions.csv"),
         measured=v1_measured(),
         code=code("score_v1_properties"),
     output:
-        scores="results/{dataset}/{model}/v1_scores.csv",
+        scores="results/{dataset}/{networks}/v1_scores.csv",
     log:
-        "logs/score_v1_properties/{dataset}/{model}.log",
+        "logs/score_v1_properties/{dataset}/{networks}.log",
     benchmark:
-        "logs/benchmarks/score_v1_properties/{dataset}/{model}.tsv"
+        "logs/benchmarks/score_v1_properties/{dataset}/{networks}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -131,12 +129,12 @@ rule predict_neurons:
         own_recording=v1_recording,
         code=model_code("predict_neurons"),
     output:
-        neurons="results/{dataset}/{model}/predicted_neurons.csv",
-        predictivity="results/{dataset}/{model}/predictivity.csv",
+        neurons="results/{dataset}/{networks}/predicted_neurons.csv",
+        predictivity="results/{dataset}/{networks}/predictivity.csv",
     log:
-        "logs/predict_neurons/{dataset}/{model}.log",
+        "logs/predict_neurons/{dataset}/{networks}.log",
     benchmark:
-        "logs/benchmarks/predict_neurons/{dataset}/{model}.tsv"
+        "logs/benchmarks/predict_neurons/{dataset}/{networks}.tsv"
     conda:
         ENVIRONMENT
     threads: config["compute"]["threads"]
@@ -145,7 +143,6 @@ rule predict_neurons:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
-        name=lambda wildcards: wildcards.model,
         subject=as_json({"kind": "networks", "screen": V1["screen"]}),
         settings=as_json(V1["neurons"]["settings"]),
         device=config["compute"]["device"],

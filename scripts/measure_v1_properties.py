@@ -23,7 +23,6 @@ def main(
     populations: Output,
     units: Output,
     properties: Output,
-    name: str,
     subject: dict,
     device: str,
     threads: Threads,
@@ -47,7 +46,7 @@ def main(
     for run in subject_runs(checkpoints, recording, subject, where):
         found = measured(run.subject, shown)
         names = np.arange(len(found.fields.to_blank)) if run.names is None else run.names
-        labels = {"dataset": run.dataset, "model": name, "seed": run.seed}
+        labels = {"dataset": run.dataset, "model": run.model, "seed": run.seed}
         screen = run.subject.screen
         runs.append(MeasuredRun(labels, run.source_kind, screen, names, found, n_textures))
         _report(runs[-1])
@@ -62,9 +61,9 @@ def main(
 def _report(run: MeasuredRun) -> None:
     found, tuning = run.found, run.found.tuning
     log.info(
-        "seed %d: %d of %d units at the stimuli, %d responsive; rate = %.4g * activation + %.4g; "
-        "kept by each criterion: %s",
-        *(run.labels["seed"], len(found.units), len(found.fields.to_blank)),
+        "%s, seed %d: %d of %d units at the stimuli, %d responsive; "
+        "rate = %.4g * activation + %.4g; kept by each criterion: %s",
+        *(run.labels["model"], run.labels["seed"], len(found.units), len(found.fields.to_blank)),
         *(tuning.calibration.n_responsive, tuning.calibration.slope, tuning.calibration.offset),
         [int(properties.kept.sum()) for properties in tuning.properties],
     )

@@ -19,7 +19,6 @@ def main(
     recording: Input,
     checkpoint: Input,
     predictions: Output,
-    name: str,
     threads: Threads,
 ) -> None:
     """From a recording and trained networks to predictions for all images.
@@ -30,7 +29,7 @@ def main(
     data = load_recording(recording)
     content = torch.load(checkpoint, weights_only=True)
     seeds = sorted({member["seed"] for member in content["members"]})
-    result = _empty(data, seeds, name)
+    result = _empty(data, seeds, content["model"])
     for member in content["members"]:
         row, session = seeds.index(member["seed"]), data.session_names.index(member["session"])
         (part,) = member["parts"]
@@ -45,7 +44,7 @@ def main(
     result.save(predictions)
 
 
-def _empty(data: Recording, seeds: list[int], name: str) -> Predictions:
+def _empty(data: Recording, seeds: list[int], model: str) -> Predictions:
     n_images, n_neurons = len(data.stimuli), len(data.session)
     names = data.session_names
     return Predictions(
@@ -55,6 +54,6 @@ def _empty(data: Recording, seeds: list[int], name: str) -> Predictions:
         predictions=np.full((len(seeds), n_images, n_neurons), np.nan, dtype=np.float32),
         split=np.full((len(seeds), len(names), n_images), SPLIT_CODES[""], dtype=np.int8),
         dataset=data.dataset,
-        model=name,
+        model=model,
         source_kind=data.source_kind,
     )

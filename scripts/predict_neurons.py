@@ -38,7 +38,6 @@ def main(
     own_recording: Inputs,
     neurons: Output,
     predictivity: Output,
-    name: str,
     subject: dict,
     settings: dict,
     device: str,
@@ -75,14 +74,15 @@ def main(
         r = _predicted(run.subject, shown[screen], data, settings, beside=neurons)
         labels = {
             "dataset": data.dataset,
-            "model": name,
+            "model": run.model,
             "seed": run.seed,
             "trained_on": run.dataset,
         }
         by_neuron.append(_neuron_rows(r, ceilings).assign(**labels))
         by_run.append(_summary(r, ceilings) | labels | {"n_images": len(images)})
         log.info(
-            "seed %d: r %.4f, ceiling %.4f", *(by_run[-1][k] for k in ("seed", "r", "ceiling"))
+            "%s, seed %d: r %.4f, ceiling %.4f",
+            *(by_run[-1][k] for k in ("model", "seed", "r", "ceiling")),
         )
     columns = [*labels, "neuron", "r", "ceiling"]
     kind = {"source_kind": data.source_kind}

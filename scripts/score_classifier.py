@@ -49,12 +49,11 @@ def main(
     checkpoints: Inputs,
     corrupted: Inputs,
     accuracies: Output,
-    name: str,
     device: str,
     threads: Threads,
     gpu: Gpu,
 ) -> None:
-    """From the classifiers of a model to their accuracies: one row per seed and kind of images.
+    """From the classifiers of models to their accuracies: one row per seed and kind of images.
 
     Clean images are the validation images of the data set ``images`` that the networks were
     trained on; ``corrupted`` are data sets of the same classes (or none), all of whose parts,
@@ -67,7 +66,7 @@ def main(
     conditions = list(_conditions(data, corrupted))
     trained = load_classifiers(checkpoints, data)
     networks = [network.module.to(where) for network in trained]
-    log.info("%s: %d networks, %d kinds of images", name, len(networks), len(conditions))
+    log.info("%d networks, %d kinds of images", len(networks), len(conditions))
     rows = []
     n_images = sum(len(condition.part) for condition in conditions)
     with tqdm(total=n_images, mininterval=10, desc="images") as progress:
@@ -76,8 +75,8 @@ def main(
             top1 = correct / len(condition.part)
             log.info("%s: top-1 accuracy %s", condition.name, ", ".join(f"{x:.4f}" for x in top1))
             rows += [
-                _row(condition, data, name) | {"seed": network.seed, "top1": value}
-                for network, value in zip(trained, top1.tolist(), strict=True)
+                _row(condition, data) | {"model": of.model, "seed": of.seed, "top1": value}
+                for of, value in zip(trained, top1.tolist(), strict=True)
             ]
     write_csv(pd.DataFrame(rows)[list(COLUMNS)], accuracies)
 
@@ -106,11 +105,10 @@ def _conditions(data: LabelledImages, corrupted: list[Path]) -> Iterator[Conditi
             yield Condition(images, part, corruption, int(severity))
 
 
-def _row(condition: Condition, data: LabelledImages, name: str) -> dict:
+def _row(condition: Condition, data: LabelledImages) -> dict:
     kinds = {data.source_kind, condition.images.source_kind}
     return {
         "dataset": data.dataset,
-        "model": name,
         "evaluated_on": condition.images.dataset,
         "corruption": condition.corruption,
         "severity": condition.severity,

@@ -83,7 +83,7 @@ def write_corrupted(folder, **about):
     return write_images(folder, parts, **{"dataset": "toy_corrupted", "generated": True} | about)
 
 
-def train(images, folder, model, seeds=(0, 1)):
+def train(images, folder, model, seeds=(0, 1), name="model"):
     """Train a block of seeds; its checkpoint."""
-    train_responses(**options(images, folder, model, seeds=seeds))
+    train_responses(**options(images, folder, model, seeds=seeds) | {"name": name})
     return folder / "checkpoint.pt"

@@ -53,7 +53,13 @@ def test_names_that_point_nowhere_are_listed_together(project):
                 "kindel2019_cnn": {"params": {"dropout": 0.5}},
                 "kindel2019_lnln": {"build": "kindel2019.lnlnl"},
             },
-            "compute": {"seeds_per_job": {"kindel2019_ridge": 3}},
+            "compute": {
+                "seeds_per_job": {"kindel2019_ridge": 3},
+                "evaluated_together": {
+                    "kindel2019_ln": ["kindel2019_cnn", "kindel2019_rige"],
+                    "more": ["kindel2019_ridge", "kindel2019_cnn"],
+                },
+            },
             "papers": {
                 "burg2021": {
                     "roles": {"subunit": "kindel2019_lnln"},
@@ -73,6 +79,10 @@ def test_names_that_point_nowhere_are_listed_together(project):
     )
     assert "papers.burg2021.recovery_roles.specific: 'kindel2019_ln' is in none of" in text
     assert "2 is no multiple of compute.seeds_per_job of kindel2019_ridge (3)" in text
+    together = "compute.evaluated_together"
+    assert f"{together}.kindel2019_ln: a model is called so" in text
+    assert f"{together}.kindel2019_ln: 'kindel2019_rige' is no model; there are [" in text
+    assert f"{together}: 'kindel2019_cnn' is in several groups" in text
 
 
 def test_names_outside_of_runs_and_networks_that_no_run_trains_are_listed_together(project):

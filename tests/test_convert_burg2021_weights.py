@@ -168,7 +168,6 @@ def test_a_published_network_predicts_as_the_original(golden, archive, convert, 
         recording=tmp_path / "recording.npz",
         checkpoint=files["checkpoint"],
         predictions=tmp_path / "predictions.npz",
-        name="published",
         threads=1,
     )
     stored = load_predictions(tmp_path / "predictions.npz")

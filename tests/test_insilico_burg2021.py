@@ -56,7 +56,7 @@ def folder(tmp_path_factory):
             network.readout.spatial *= 10
             network.readout.features *= 10
         results.append(RunResult(status="ok", state_dict=network.state_dict()))
-    save_checkpoint(path / "checkpoint.pt", data, plans, results)
+    save_checkpoint(path / "checkpoint.pt", data, "toy", plans, results)
     ranking = {
         "rank": [1, 2, 3],
         "dataset": "trials",

@@ -42,7 +42,7 @@ def export(images, folder, model, seeds=(0, 1)):
     checkpoint = train(images, folder, model, seeds)
     components = folder / "components.csv"
     export_components.main(
-        images=images, checkpoints=[checkpoint], components=components, name="model", model=model
+        images=images, checkpoints=[checkpoint], components=components, models={"model": model}
     )
     return read_csv(components, required=COMPONENT_COLUMNS), checkpoint
 
@@ -64,6 +64,27 @@ def test_every_parameter_of_every_block_and_seed_is_there(images, tmp_path, name
     assert (table["before"] != table["after"]).mean() > 0.9
     first, second = (table.loc[table["seed"] == seed, "before"].to_numpy() for seed in (0, 1))
     assert not np.isclose(first, second).any()
+
+
+def test_models_share_a_job_also_where_one_has_no_components(images, tmp_path):
+    models = {
+        "plain": {},
+        "normalized": {"normalization": "tuned"},
+        "again": {"normalization": "tuned"},
+    }
+    entries = {name: model_with({"max_epochs": 1}, **own) for name, own in models.items()}
+    checkpoints = [
+        train(images, tmp_path / name, entry, (0,), name=name) for name, entry in entries.items()
+    ]
+    components = tmp_path / "components.csv"
+    export_components.main(
+        images=images, checkpoints=checkpoints, components=components, models=entries
+    )
+    table = read_csv(components, required=COMPONENT_COLUMNS)
+    assert table["model"].unique().tolist() == ["normalized", "again"]
+    alone, _ = export(images, tmp_path, entries["normalized"], seeds=(0,))
+    own = table[table["model"] == "normalized"]
+    assert (own.drop(columns="model") == alone.drop(columns="model")).all(axis=None)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -127,20 +148,19 @@ def test_dense_pools_count_as_they_take_effect():
 
 
 def test_a_model_without_components_of_its_own_is_refused(images, tmp_path):
-    with pytest.raises(ValueError, match="model model has no component"):
+    with pytest.raises(ValueError, match=r"models \['model'\] have no component"):
         export(images, tmp_path, model_with({"max_epochs": 1}), seeds=(0,))
     core = model_with(normalization="tuned") | {"core": {"dataset": "toy", "model": "other"}}
     with pytest.raises(ValueError, match=r"starts from the trained weights of .*other"):
         export_components.main(
-            images=images, checkpoints=[], components=tmp_path / "a.csv", name="m", model=core
+            images=images, checkpoints=[], components=tmp_path / "a.csv", models={"m": core}
         )
-    with pytest.raises(ValueError, match=r"no network was trained in \[\]"):
+    with pytest.raises(ValueError, match="no checkpoint was given"):
         export_components.main(
             images=images,
             checkpoints=[],
             components=tmp_path / "a.csv",
-            name="m",
-            model=model_with(normalization="tuned"),
+            models={"m": model_with(normalization="tuned")},
         )
 
 

@@ -228,7 +228,6 @@ def run_step(recording, folder, **settings):
         checkpoints=[],
         own_recording=[],
         **paths,
-        name="cells",
         subject=CELLS,
         settings=SETTINGS | settings,
         device="cpu",

@@ -195,7 +195,7 @@ def files(tmp_path):
             state = build_model("kindel2019.ln", info, {}).state_dict()
             plans.append(plan)
             results.append(RunResult(status="ok", state_dict=state))
-    save_checkpoint(tmp_path / "checkpoint.pt", of_recording(recording), plans, results)
+    save_checkpoint(tmp_path / "checkpoint.pt", of_recording(recording), "ln", plans, results)
     rows = [
         {"dataset": "toy", "model": "ln", "seed": seed, "session": session, "neuron": neuron}
         | {"split": "test", "metric": "correlation", "value": value, "source_kind": "simulated"}

@@ -73,6 +73,42 @@ def test_figures_of_components_ask_for_networks_that_have_them(project):
     assert SINGLE in activated and "pogoncheff2023_local_rf" in activated
 
 
+def test_networks_that_are_evaluated_together_share_their_files(project):
+    together = [SINGLE, "pogoncheff2023_tuned_norm"]
+    settings = {"compute": {"evaluated_together": {"some": together}}}
+    tables = [f"results/pogoncheff2023/{name}.csv" for name in ("p1_properties", "p4_robustness")]
+    planned = project.planned(*tables, settings=[settings], demo=False)
+    for rule, file in (
+        ("measure_v1_properties", "v1_units.csv"),
+        ("score_v1_properties", "v1_scores.csv"),
+        ("predict_neurons", "predictivity.csv"),
+        ("score_classifier", "accuracies.csv"),
+    ):
+        evaluated = [path.split("/")[2] for path in planned[rule] if path.endswith(file)]
+        assert "some" in evaluated and len(evaluated) == 15, rule
+        assert not set(together) & set(evaluated), rule
+    alone = project.planned(f"{PLAIN}/{SINGLE}/v1_scores.csv", settings=[settings], demo=False)
+    assert {path.split("/")[2] for path in alone["train_responses"]} == {SINGLE}
+    shared = project.planned(f"{PLAIN}/some/components.csv", settings=[settings], demo=False)
+    assert {path.split("/")[2] for path in shared["train_responses"]} == set(together)
+    # On data that not all of them are trained on, each is for itself.
+    settings["compute"]["evaluated_together"]["some"] = [SINGLE, TUNED]
+    planned = project.planned(tables[0], settings=[settings], demo=False)
+    assert f"{PLAIN}/{SINGLE}/v1_scores.csv" in planned["score_v1_properties"]
+
+
+def test_networks_that_are_shown_other_corrupted_images_cannot_share_a_job(project):
+    tuned = {
+        "compute": {"evaluated_together": {"some": [SINGLE, "pogoncheff2023_tuned_norm"]}},
+        "papers": {
+            "pogoncheff2023": {"finetuned": {"ResNet-50": SINGLE}, "robustness_of": "finetuned"}
+        },
+    }
+    done = project.snakemake(f"{PLAIN}/some/accuracies.csv", "-n", settings=[tuned], demo=False)
+    assert done.returncode != 0
+    assert "compute.evaluated_together.some: {" in done.stdout + done.stderr
+
+
 def profile(name, folder="pogoncheff2023"):
     return yaml.safe_load((ROOT / "docs" / folder / f"{name}.yaml").read_text())
 

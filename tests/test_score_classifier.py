@@ -46,7 +46,6 @@ def score(images, blocks, folder, corrupted=()):
         checkpoints=blocks,
         corrupted=list(corrupted),
         accuracies=accuracies,
-        name="model",
         device="cpu",
         threads=1,
         gpu=0,
@@ -73,6 +72,15 @@ def test_every_seed_is_scored_on_every_kind_of_images(images, blocks, tmp_path):
     by_part = table.assign(part=parts).groupby("part")["top1"].apply(list)
     assert by_part["fog-1"] == by_part["gaussian_noise-1"] == by_part["-0"]
     assert by_part["fog-3"] == pytest.approx([1 / 3] * 4)
+
+
+def test_models_that_share_a_job_are_scored_as_alone(images, blocks, tmp_path):
+    other = train(images, tmp_path / "other", model_with({"max_epochs": 1}), (1,), name="other")
+    together = score(images, [other, *blocks], tmp_path)
+    assert together["model"].tolist() == ["other", *["model"] * 4]
+    assert together["seed"].tolist() == [1, 0, 1, 2, 3]
+    alone = [score(images, found, tmp_path)["top1"].tolist() for found in ([other], blocks)]
+    assert together["top1"].tolist() == [*alone[0], *alone[1]]
 
 
 def test_clean_accuracy_is_that_of_the_training(images, blocks, tmp_path):
@@ -133,18 +141,19 @@ def test_images_that_do_not_fit_are_refused(images, blocks, tmp_path):
         score(images, blocks, tmp_path, [small])
 
 
-def test_checkpoints_without_classifiers_are_refused(images, tmp_path):
+def test_checkpoints_without_classifiers_are_refused(images, blocks, tmp_path):
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"checkpoint\.pt: not a readable checkpoint"):
         score(images, [path], tmp_path)
-    torch.save({"classes": None, "members": []}, path)
+    about = {"dataset": "toy", "model": "toy", "source_kind": "real", "background": None}
+    about |= {"stimulus_shape": [3, 32, 32], "members": []}
+    torch.save(about | {"classes": None}, path)
     with pytest.raises(ValueError, match="predict neurons, not classes"):
         score(images, [path], tmp_path)
-    content = {"classes": ["red", "green", "blue"], "members": [], "stimulus_shape": [3, 32, 32]}
-    torch.save(content, path)
-    with pytest.raises(ValueError, match="no network was trained"):
-        score(images, [path], tmp_path)
+    torch.save(about | {"classes": ["red", "green", "blue"]}, path)
+    with pytest.raises(ValueError, match="no network of model toy was trained"):
+        score(images, [*blocks, path], tmp_path)
 
 
 def test_results_on_simulated_images_are_simulated(images, blocks, tmp_path):

@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 PART = {"degrees": 2.0, "centre_deg": [0.5, 0.5]}
 
 
-def classifier_checkpoint(path, seeds=(0, 3), side=32):
+def classifier_checkpoint(path, seeds=(0, 3), side=32, model="resnet"):
     """A checkpoint of untrained networks in the form in which training writes it."""
     params = pogoncheff_networks()["resnet50"] | {"blocks": [1, 1, 1, 1], "width": 8}
     members = []
@@ -42,37 +42,46 @@ def classifier_checkpoint(path, seeds=(0, 3), side=32):
                 "state_dict": network.state_dict(),
             }
         )
-    content = {"dataset": "objects", "source_kind": "simulated", "background": 128.0}
+    content = {"dataset": "objects", "model": model, "source_kind": "simulated"}
+    content |= {"background": 128.0}
     content |= {"stimulus_shape": [3, side, side], "classes": list("abcde"), "members": members}
     torch.save(content, path)
     return path
 
 
 def test_classifiers_are_measured_by_their_v1_stage(tmp_path):
-    checkpoint = classifier_checkpoint(tmp_path / "checkpoint.pt")
+    checkpoints = [
+        classifier_checkpoint(tmp_path / "checkpoint.pt"),
+        classifier_checkpoint(tmp_path / "other.pt", seeds=(0,), model="other"),
+    ]
     paths = {name: tmp_path / f"{name}.csv" for name in ("populations", "units", "properties")}
     measure(
-        checkpoints=[checkpoint],
+        checkpoints=checkpoints,
         recording=[],
         textures=[],
         **paths,
-        name="resnet",
         subject={"kind": "networks", "screen": PART},
         device="cpu",
         threads=1,
         gpu=0,
     )
     populations = read_csv(paths["populations"])
-    assert populations["seed"].tolist() == [0, 3]
+    assert populations["model"].tolist() == ["resnet", "resnet", "other"]
+    assert populations["seed"].tolist() == [0, 3, 0]
     assert (populations["n_units"] == 32 * 8 * 8).all()
     assert (populations[["dataset", "source_kind"]] == ["objects", "simulated"]).all(axis=None)
     units = read_csv(paths["units"])
     distance = np.hypot(units["field_y_deg"] - 0.5, units["field_x_deg"] - 0.5)
     assert len(units) > 3 and (distance <= 0.15).all()
     properties = read_csv(paths["properties"])
-    assert set(properties["seed"]) == {0, 3}
-    kept = properties[["seed", "unit"]].drop_duplicates()
-    assert len(kept.merge(units[["seed", "unit"]])) == len(kept)
+    run = ["model", "seed"]
+    assert set(properties[run].itertuples(index=False, name=None)) == {
+        *(("resnet", 0), ("resnet", 3), ("other", 0))
+    }
+    kept = properties[[*run, "unit"]].drop_duplicates()
+    assert len(kept.merge(units[[*run, "unit"]])) == len(kept)
+    same = [properties[(properties[run] == [name, 0]).all(axis=1)] for name in ("resnet", "other")]
+    np.testing.assert_array_equal(*(rows["value"] for rows in same))
 
 
 def test_the_v1_stage_sees_grey_screens_as_training_normalises_images():
@@ -139,9 +148,10 @@ def test_files_that_are_not_what_is_asked_for_are_refused(tmp_path):
     (tmp_path / "broken.pt").write_bytes(b"no checkpoint")
     with pytest.raises(ValueError, match="not a readable checkpoint"):
         list(subject_runs([tmp_path / "broken.pt"], [], {"kind": "networks", "screen": PART}, CPU))
+    full = classifier_checkpoint(tmp_path / "full.pt", model="other")
     empty = classifier_checkpoint(tmp_path / "empty.pt", seeds=())
-    with pytest.raises(ValueError, match="no trained network"):
-        list(subject_runs([empty], [], {"kind": "networks", "screen": PART}, CPU))
+    with pytest.raises(ValueError, match="no network of model resnet was trained"):
+        list(subject_runs([full, empty], [], {"kind": "networks", "screen": PART}, CPU))
 
 
 def test_tables_of_several_models_are_scored_together(tmp_path):

@@ -46,7 +46,7 @@ def write_block(
     device: torch.device,
 ) -> None:
     """Write the three files of a block; ``environment`` goes into every record."""
-    save_checkpoint(files.checkpoint, data, plans, results)
+    save_checkpoint(files.checkpoint, data, model, plans, results)
     _write_history(files.history, data, model, plans, results)
     records = [
         record_of(data, plan, model, environment)
@@ -59,7 +59,7 @@ def write_block(
 
 
 def save_checkpoint(
-    path: Path, data: DataSet, plans: list[RunPlan], results: list[RunResult]
+    path: Path, data: DataSet, model: str, plans: list[RunPlan], results: list[RunResult]
 ) -> None:
     """Write the networks of a block; ``v1lib.models.load_models`` reads them back."""
     members = []
@@ -74,6 +74,7 @@ def save_checkpoint(
         members.append(member)
     content = {
         "dataset": data.name,
+        "model": model,
         "source_kind": data.source_kind,
         "stimulus_shape": list(data.stimulus_shape),
         "background": data.background,

@@ -10,14 +10,14 @@ from torch import nn
 
 from v1lib.augmentation import Augmentation
 from v1lib.labelled_images import LabelledImages, Part
-from v1lib.models import TrainedModel, load_models
+from v1lib.models import TrainedModel, about_checkpoint, load_blocks
 from v1lib.read_ahead import read_ahead
 
 IMAGES_AT_ONCE = 256  # about 1 GB of maps of a ResNet-50 on images of 64 px
 
 
 def load_classifiers(checkpoints: Sequence[Path], images: LabelledImages) -> list[TrainedModel]:
-    """The trained networks of all blocks of a model, in the order of their seeds.
+    """The trained networks of all blocks of one or several models: by model, then by seed.
 
     Args:
         checkpoints: files of the blocks.
@@ -29,10 +29,7 @@ def load_classifiers(checkpoints: Sequence[Path], images: LabelledImages) -> lis
     """
     for path in checkpoints:
         check_classes(_classes_of(path), images, what=f"{path} was trained on others")
-    networks = [network for path in checkpoints for network in load_models(path)]
-    if not networks:
-        raise ValueError(f"no network was trained in {[str(path) for path in checkpoints]}")
-    return sorted(networks, key=lambda network: network.seed)
+    return load_blocks(checkpoints)
 
 
 def check_classes(classes: Sequence[str], images: LabelledImages, *, what: str) -> None:
@@ -56,11 +53,7 @@ def check_classes(classes: Sequence[str], images: LabelledImages, *, what: str) 
 
 
 def _classes_of(checkpoint: Path) -> list[str]:
-    try:
-        content = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
-        classes = content["classes"]
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
-        raise ValueError(f"{checkpoint}: not a readable checkpoint ({error})") from error
+    classes = about_checkpoint(checkpoint)["classes"]
     if not classes:
         raise ValueError(f"{checkpoint}: its networks predict neurons, not classes")
     return classes

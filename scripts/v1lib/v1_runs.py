@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from v1lib.alexnet import SIZE_PX, alexnet
-from v1lib.models import load_models
+from v1lib.models import about_checkpoint, check_trained, load_models
 from v1lib.recording import load_recording
 from v1lib.screen import Screen
 from v1lib.simulation.grating_cells import CellSettings, GratingCells, drawn_cells
@@ -24,8 +24,6 @@ from v1lib.v1_subjects import (
     of_cells,
     of_classifier,
     of_neurons,
-    stimulus_shape,
-    trained_on,
     units_of,
 )
 
@@ -37,6 +35,7 @@ class SubjectRun:
     """A subject and what its rows are labelled with.
 
     Attributes:
+        model: name of the network's model, or the kind of another subject.
         seed: of the network, or of the cells.
         dataset, source_kind: what it was trained on; "simulated" for cells.
         subject: what responds.
@@ -44,6 +43,7 @@ class SubjectRun:
             their own number.
     """
 
+    model: str
     seed: int
     dataset: str
     source_kind: str
@@ -57,7 +57,8 @@ def subject_runs(
     """The subjects, one after the other.
 
     Args:
-        files: checkpoints for the kind "networks", one weight file for "alexnet", else none.
+        files: checkpoints of one or several models for the kind "networks", one weight file for
+            "alexnet", else none.
         recording: none or one, that a model of neurons was trained on; only asked by what its
             stimuli were standardised.
         settings: see the module.
@@ -85,7 +86,7 @@ def _cells(settings: dict) -> SubjectRun:
     subject = of_cells(
         cells_of_settings(settings), _screen(settings["size_px"], settings["screen"])
     )
-    return SubjectRun(settings["seed"], settings["dataset"], "simulated", subject)
+    return SubjectRun("cells", settings["seed"], settings["dataset"], "simulated", subject)
 
 
 def _alexnet(files: Sequence[Path], settings: dict, device: torch.device) -> SubjectRun:
@@ -93,30 +94,29 @@ def _alexnet(files: Sequence[Path], settings: dict, device: torch.device) -> Sub
         raise ValueError(f"AlexNet needs one weight file, got {[str(path) for path in files]}")
     network = alexnet(files[0], settings["layer"])
     subject = of_alexnet(network, _screen(SIZE_PX, settings["screen"]), device)
-    return SubjectRun(0, settings["dataset"], "real", subject)
+    return SubjectRun("alexnet", 0, settings["dataset"], "real", subject)
 
 
 def _networks(
     files: Sequence[Path], recording: Sequence[Path], screen: dict, device: torch.device
 ) -> Iterator[SubjectRun]:
     """One subject for each seed; sessions with networks of their own are put together."""
-    n_found = 0
+    check_trained(files)
     for file in files:
-        shape, about = stimulus_shape(file), trained_on(file)
+        about = about_checkpoint(file)
+        shape = tuple(about["stimulus_shape"])
+        labels = {key: about[key] for key in ("model", "dataset", "source_kind")}
         shown = _screen(max(shape[1:]), screen)
         trained = sorted(load_models(file), key=lambda model: model.seed)
         for seed, group in groupby(trained, key=lambda model: model.seed):
             models = list(group)
-            n_found += 1
             if hasattr(models[0].module, "v1"):
                 subject, names = of_classifier(models[0].module, shown, device), None
             else:
                 mean_sd = _standardised_by(recording)
                 subject = of_neurons(models, shape, shown, mean_sd=mean_sd, device=device)
                 names = units_of(models)
-            yield SubjectRun(seed, **about, subject=subject, names=names)
-    if not n_found:
-        raise ValueError(f"no trained network in {[str(path) for path in files]}")
+            yield SubjectRun(seed=seed, **labels, subject=subject, names=names)
 
 
 def _screen(size_px: int, settings: dict) -> Screen:

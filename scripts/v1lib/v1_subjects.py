@@ -1,7 +1,6 @@
 """What the V1 experiment can be done on: each of these makes a ``Subject`` of something."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -123,33 +122,6 @@ def of_neurons(
 def of_cells(cells: GratingCells, screen: Screen) -> Subject:
     """Cells whose tuning is known."""
     return Subject(CellsOnScreen(cells, screen).respond, screen)
-
-
-def stimulus_shape(checkpoint: Path) -> tuple[int, int, int]:
-    """(channels, height, width) of the images that the networks of a checkpoint take.
-
-    Raises:
-        ValueError: the file is no checkpoint of this project.
-    """
-    return tuple(_about(checkpoint)["stimulus_shape"])
-
-
-def trained_on(checkpoint: Path) -> dict[str, str]:
-    """Name (``dataset``) and ``source_kind`` of the data that networks were trained on.
-
-    Raises:
-        ValueError: the file is no checkpoint of this project.
-    """
-    about = _about(checkpoint)
-    return {key: about[key] for key in ("dataset", "source_kind")}
-
-
-def _about(checkpoint: Path) -> dict:
-    try:
-        content = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
-        return {key: content[key] for key in ("stimulus_shape", "dataset", "source_kind")}
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
-        raise ValueError(f"{checkpoint}: not a readable checkpoint ({error})") from error
 
 
 def units_of(models: Sequence[TrainedModel]) -> np.ndarray:

@@ -3,7 +3,7 @@
 Model files never import each other; this module imports none of them before it is asked to.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +15,10 @@ from torch import nn
 from v1lib.recording import RecordingInfo, ScanInfo
 
 IMAGES_AT_ONCE = 512  # so that the feature maps of thousands of images fit into memory
+_CONTENT = (
+    *("dataset", "model", "source_kind", "stimulus_shape", "background", "classes"),
+    "members",
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class TrainedModel:
         module: the network in evaluation mode; images [n, C, H, W] -> responses [n, n_neurons].
         parts: the session, or the scans, that it predicts, by name; see ``v1lib.runs.Part``.
         draw, params: what a search drew, and with what the network was built.
+        model: its name in the configuration.
     """
 
     session: str
@@ -49,6 +54,7 @@ class TrainedModel:
     parts: Mapping[str, "TrainedPart"] = field(default_factory=dict)
     draw: dict = field(default_factory=dict)
     params: dict = field(default_factory=dict)
+    model: str = ""
 
     def respond(self, images: np.ndarray, scan: str | None = None) -> np.ndarray:
         """Responses float32 [n_images, n_neurons] to images [n_images, C, H, W].
@@ -117,17 +123,70 @@ def load_models(checkpoint: Path, *, seeds: Collection[int] | None = None) -> li
     Raises:
         ValueError: the file is no checkpoint of this project.
     """
-    try:
-        content = torch.load(checkpoint, weights_only=True, map_location="cpu")
-        members = content["members"]
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
-        raise ValueError(f"{checkpoint}: not a readable checkpoint ({error})") from error
+    content = _content_of(checkpoint)
     info = _info_of(content)
     return [
-        _restore(member, info)
-        for member in members
+        replace(_restore(member, info), model=content["model"])
+        for member in content["members"]
         if member["state_dict"] and (seeds is None or member["seed"] in seeds)
     ]
+
+
+def load_blocks(checkpoints: Sequence[Path]) -> list[TrainedModel]:
+    """The trained networks of all blocks of one or several models.
+
+    Args:
+        checkpoints: files of the blocks.
+
+    Returns:
+        Models in the order of the files, the networks of each by seed.
+
+    Raises:
+        ValueError: see ``check_trained``.
+    """
+    check_trained(checkpoints)
+    networks = [network for path in checkpoints for network in load_models(path)]
+    models = list(dict.fromkeys(network.model for network in networks))
+    return sorted(networks, key=lambda network: (models.index(network.model), network.seed))
+
+
+def check_trained(checkpoints: Sequence[Path]) -> None:
+    """That every model of some blocks has a network.
+
+    Raises:
+        ValueError: a file is no checkpoint of this project, or all runs of a model failed.
+    """
+    found = {}
+    for path in checkpoints:
+        about = about_checkpoint(path)
+        found[about["model"]] = found.get(about["model"], 0) + about["n_networks"]
+    if failed := [model for model, n_networks in found.items() if not n_networks]:
+        raise ValueError(f"no network of model {failed[0]} was trained: all its runs failed")
+    if not found:
+        raise ValueError("no checkpoint was given")
+
+
+def about_checkpoint(checkpoint: Path) -> dict:
+    """What a checkpoint says of its networks, without reading their weights.
+
+    Returns:
+        dataset, model, source_kind, stimulus_shape [C, H, W], background, classes (None if it
+        predicts neurons), and n_networks, how many were trained.
+
+    Raises:
+        ValueError: the file is no checkpoint of this project.
+    """
+    content = _content_of(checkpoint, mmap=True)
+    members = content.pop("members")
+    return content | {"n_networks": sum(bool(member["state_dict"]) for member in members)}
+
+
+def _content_of(checkpoint: Path, *, mmap: bool = False) -> dict:
+    try:
+        content = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=mmap)
+        return {key: content[key] for key in _CONTENT}
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
+        raise ValueError(f"{checkpoint}: not a readable checkpoint ({error})") from error
 
 
 def _info_of(content: dict) -> RecordingInfo | ClassifierInfo:
