@@ -129,15 +129,18 @@ def training_resource(name, usual):
 
 
 def weights_of_model(wildcards):
-    """Input function: weight files that a model needs beside the recording (often none)."""
-    entry = config["models"][wildcards.model]
-    sources = entry.get("requires", [])
-    refuse_if_left_out(*sources)
-    if entry["method"] == "published":
-        return []  # converted once, its checkpoints have the weights
+    """Input function: weight files that models need beside the recording (often none)."""
+    entries = [config["models"][model] for model in models_of(wildcards)]
+    refuse_if_left_out(*(source for entry in entries for source in entry.get("requires", [])))
+    sources = [
+        source
+        for entry in entries
+        if entry["method"] != "published"  # converted once, its checkpoints have the weights
+        for source in entry.get("requires", [])
+    ]
     return [
         f"data/raw/{source}/{file}"
-        for source in sources
+        for source in dict.fromkeys(sources)
         for file in config["sources"][source]["files"]
     ]
 
@@ -283,7 +286,8 @@ def block_files(dataset, model, name):
 
 
 # Evaluating a small network takes less time than starting a process for it. So networks may share
-# one: the wildcard `networks` is the name of a model, or of a group in compute.evaluated_together.
+# one: the wildcard `networks` is the name of a model, or of a group in compute.evaluated_together,
+# for data sets of scans and of images (networks of one recording are scored by their predictions).
 
 
 def models_of(wildcards):
@@ -304,7 +308,7 @@ def evaluations(dataset, models, name):
     shared = {
         model: group
         for group, members in config["compute"]["evaluated_together"].items()
-        if trained.issuperset(members)
+        if trained.issuperset(members) and (is_of_scans(dataset) or is_of_images(dataset))
         for model in members
     }
     found = [f"results/{dataset}/{shared.get(model, model)}/{name}" for model in models]
@@ -335,13 +339,15 @@ def models_of_paper(paper, dataset):
 
 def scores_of_paper(wildcards):
     """Input function: the scores of all runs of a paper that can be made."""
-    return [
-        f"results/{run['dataset']}/{model}/scores.csv"
+    files = [
+        file
         for run in config["papers"][wildcards.paper]["runs"].values()
         if run_is_available(run)
-        for model in run["models"]
-        if model_is_available(model)
+        for file in evaluations(
+            run["dataset"], filter(model_is_available, run["models"]), "scores.csv"
+        )
     ]
+    return list(dict.fromkeys(files))
 
 
 def is_of_scans(dataset):

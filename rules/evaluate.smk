@@ -59,12 +59,12 @@ rule score_scans:
         weights=weights_of_model,
         code=model_code("score_scans"),
     output:
-        scores="results/{dataset}/{model}/scores.csv",
-        population="results/{dataset}/{model}/population_scores.csv",
+        scores="results/{dataset}/{networks}/scores.csv",
+        population="results/{dataset}/{networks}/population_scores.csv",
     log:
-        "logs/score_scans/{dataset}/{model}.log",
+        "logs/score_scans/{dataset}/{networks}.log",
     benchmark:
-        "logs/benchmarks/score_scans/{dataset}/{model}.tsv"
+        "logs/benchmarks/score_scans/{dataset}/{networks}.tsv"
     wildcard_constraints:
         dataset=datasets_where(is_of_scans),
     conda:
@@ -90,11 +90,11 @@ rule locate_readouts:
         weights=weights_of_model,
         code=model_code("locate_readouts"),
     output:
-        positions="results/{dataset}/{model}/readout_positions.csv",
+        positions="results/{dataset}/{networks}/readout_positions.csv",
     log:
-        "logs/locate_readouts/{dataset}/{model}.log",
+        "logs/locate_readouts/{dataset}/{networks}.log",
     benchmark:
-        "logs/benchmarks/locate_readouts/{dataset}/{model}.tsv"
+        "logs/benchmarks/locate_readouts/{dataset}/{networks}.tsv"
     wildcard_constraints:
         dataset=datasets_where(is_of_scans),
     conda:

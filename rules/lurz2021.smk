@@ -149,9 +149,9 @@ rule lurz2021_fig5_animals:
 
 rule lurz2021_fig5_direct_variants:
     input:
-        population=lambda wildcards: lurz_file(
+        population=lambda wildcards: lurz_files(
             lurz_dataset("fig5", wildcards.variant),
-            lurz_drawn("fig5", wildcards.variant)["direct"],
+            [lurz_drawn("fig5", wildcards.variant)["direct"]],
         ),
         code=code("figures.lurz2021_fig5_direct_variants"),
     output:
@@ -176,6 +176,7 @@ rule lurz2021_fig5_direct_variants:
         mem_mb=1000,
         runtime=10,
     params:
+        model=lambda wildcards: lurz_drawn("fig5", wildcards.variant)["direct"],
         score=lurz_judged["score"],
         bootstrap_seed=lurz_judged["bootstrap_seed"],
     shell:
@@ -213,14 +214,11 @@ rule lurz2021_ablation:
 
 rule lurz2021_readout_positions:
     input:
-        positions=lambda wildcards: [
-            lurz_file(
-                lurz_dataset("readout_positions", wildcards.variant),
-                model,
-                "readout_positions.csv",
-            )
-            for model in lurz_positions(wildcards.variant).values()
-        ],
+        positions=lambda wildcards: lurz_files(
+            lurz_dataset("readout_positions", wildcards.variant),
+            lurz_positions(wildcards.variant).values(),
+            "readout_positions.csv",
+        ),
         code=code("figures.lurz2021_readout_positions"),
     output:
         figure=lurz_report(

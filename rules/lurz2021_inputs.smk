@@ -10,19 +10,8 @@ LURZ_PROXY = "one scan in the place of four matched ones"
 LURZ_PLACES = {"fig5": "scan"}  # of a section of the paper; the others are on matched neurons
 
 
-def lurz_populations(*runs):
-    """Scores of the population, of every model in some of the runs that can be trained."""
-    return [
-        f"results/{lurz['runs'][run]['dataset']}/{model}/population_scores.csv"
-        for run in runs
-        if run_is_available(lurz["runs"][run])
-        for model in lurz["runs"][run]["models"]
-        if model_is_available(model)
-    ]
-
-
-def lurz_file(dataset, model, name="population_scores.csv"):
-    return f"results/{dataset}/{model}/{name}"
+def lurz_files(dataset, models, name="population_scores.csv"):
+    return evaluations(dataset, models, name)
 
 
 # ---- variants of the figures ------------------------------------------------------------------
@@ -111,7 +100,7 @@ def lurz_curves(section):
         variant = getattr(wildcards, "variant", lurz_first)
         dataset = lurz_dataset(section, variant)
         refuse_if_left_out(source_of(dataset))
-        return [lurz_file(dataset, model) for model in lurz_drawn(section, variant).values()]
+        return lurz_files(dataset, lurz_drawn(section, variant).values())
 
     return files
 
@@ -151,11 +140,13 @@ def lurz_name(variant):
 def lurz_judged_files():
     """Scores of all models that claims speak of, each once."""
     files = [
-        lurz_file(lurz_dataset(section, variant), model)
+        file
         for variant in lurz_variants
         for section in ("fig3", "fig4", "fig5", "ablation")
         if section != "ablation" or variant == lurz_first
-        for model in lurz_drawn(section, variant).values()
+        for file in lurz_files(
+            lurz_dataset(section, variant), lurz_drawn(section, variant).values()
+        )
     ]
     return list(dict.fromkeys(files))
 

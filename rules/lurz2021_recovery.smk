@@ -8,13 +8,11 @@ rule recover_lurz2021:
     input:
         truth=f"data/raw/{source_of(lurz['recovery_dataset'])}/truth.npz",
         positions=[
-            lurz_file(place["dataset"], place["model"], "readout_positions.csv")
+            file
             for place in lurz_recovery["readouts"].values()
+            for file in lurz_files(place["dataset"], [place["model"]], "readout_positions.csv")
         ],
-        populations=[
-            lurz_file(lurz["recovery_dataset"], model)
-            for model in lurz_recovery["scored"].values()
-        ],
+        populations=lurz_files(lurz["recovery_dataset"], lurz_recovery["scored"].values()),
         code=code("recover_lurz2021"),
     output:
         recovery="results/lurz2021/planted_and_recovered.csv",

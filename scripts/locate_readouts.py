@@ -1,4 +1,4 @@
-"""Locate on the stimulus what the neurons of one model read."""
+"""Locate on the stimulus what the neurons of models read."""
 
 import logging
 
@@ -8,7 +8,7 @@ import pandas as pd
 from v1lib.growing_table import growing_csv
 from v1lib.population_scores import RUN_COLUMNS
 from v1lib.readout_positions import Located, located
-from v1lib.scan_runs import runs_on_scans
+from v1lib.scan_runs import check_all_found, runs_on_scans
 from v1lib.scans import Scan, open_scans
 from v1lib.steps import Input, Inputs, Output
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def main(*, recording: Input, checkpoints: Inputs, runs: Inputs, positions: Output) -> None:
-    """From a data set of scans, checkpoints and run records of all blocks of a model to positions.
+    """From a data set of scans, checkpoints and run records of all blocks of models to positions.
 
     One row per run and neuron (session is the scan, neuron the column of its responses): x and y
     on the grid of the feature maps, x_px and y_px on the stimulus, the matrix A of a Gaussian
@@ -31,19 +31,19 @@ def main(*, recording: Input, checkpoints: Inputs, runs: Inputs, positions: Outp
     see ``v1lib.readout_positions``), and where the neuron lies in the cortex.
     """
     scans = open_scans(recording)
-    n_located = 0
+    found = set()
     with growing_csv(positions, _COLUMNS) as add:
         for run in runs_on_scans(checkpoints, runs, scans):
             network = run.trained.module
             for name, part in run.trained.parts.items():
                 size_px = scans[name].stimuli.shape[-2:]
-                found = located(network.core, network.readouts[name], size_px)
-                rows = _rows(found, scans[name], part.neuron_index)
+                place = located(network.core, network.readouts[name], size_px)
+                rows = _rows(place, scans[name], part.neuron_index)
                 add(rows.assign(session=name, **run.facts))
-            log.info("seed %d: %d scans", run.trained.seed, len(run.trained.parts))
-            n_located += 1
-        if not n_located:
-            raise ValueError(f"every run failed of {[str(path) for path in checkpoints]}")
+            model, seed = run.facts["model"], run.trained.seed
+            log.info("%s, seed %d: %d scans", model, seed, len(run.trained.parts))
+            found.add(model)
+        check_all_found(runs, found)
 
 
 def _rows(found: Located, scan: Scan, columns: np.ndarray) -> pd.DataFrame:

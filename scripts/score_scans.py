@@ -1,4 +1,4 @@
-"""Score the networks of one model that were trained on scans, neuron by neuron and all together."""
+"""Score the networks of models that were trained on scans, neuron by neuron and all together."""
 
 import logging
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import torch
 
 from v1lib.growing_table import growing_csv
 from v1lib.population_scores import INGREDIENTS, POPULATION_COLUMNS, population_scores
-from v1lib.scan_runs import ScanRun, runs_on_scans
+from v1lib.scan_runs import ScanRun, check_all_found, runs_on_scans
 from v1lib.scan_scores import ScanScorer, Values
 from v1lib.scans import open_scans
 from v1lib.score_files import SCORE_COLUMNS
@@ -32,7 +32,7 @@ def main(
     options: dict,
     threads: Threads,
 ) -> None:
-    """From a data set of scans, checkpoints and run records of all blocks of a model to its scores.
+    """From a data set of scans, checkpoints and run records of all blocks of models to scores.
 
     ``scores`` has the metrics that ``metrics`` names for each split (entries of
     ``v1lib.metrics.METRICS``), per neuron: session is the scan, neuron the column of its responses.
@@ -48,7 +48,7 @@ def main(
     scans = open_scans(recording)
     wanted = _with_ingredients(metrics)
     scorers = {name: ScanScorer(scan, wanted, fano=options["fano"]) for name, scan in scans.items()}
-    n_scored = 0
+    scored = set()
     with (
         growing_csv(scores, SCORE_COLUMNS) as add_neurons,
         growing_csv(population, POPULATION_COLUMNS) as add_population,
@@ -63,9 +63,8 @@ def main(
             table = _pooled(list(found.values()), options["explainable_share"])
             add_population(table.assign(**run.facts))
             _report(run, table)
-            n_scored += 1
-        if not n_scored:
-            raise ValueError(f"every run failed of {[str(path) for path in checkpoints]}")
+            scored.add(run.facts["model"])
+        check_all_found(runs, scored)
 
 
 def _with_ingredients(metrics: Mapping[str, list[str]]) -> dict[str, list[str]]:
@@ -112,9 +111,9 @@ def _pooled(by_scan: list[Values], explainable_share: float) -> pd.DataFrame:
 def _report(run: ScanRun, table: pd.DataFrame) -> None:
     value = table.set_index(["split", "metric"])["value"]
     log.info(
-        "seed %d (%s images, %s neurons of %d scans): validation correlation %.4f, "
+        "%s, seed %d (%s images, %s neurons of %d scans): validation correlation %.4f, "
         "fraction oracle %.4f, of %.4f",
-        *(run.trained.seed, run.facts["images"], run.facts["neurons"], run.facts["n_scans"]),
+        *(run.facts[key] for key in ("model", "seed", "images", "neurons", "n_scans")),
         value["validation", "correlation_to_trials"],
         value["test", "fraction_oracle"],
         value["test", "oracle_correlation"],

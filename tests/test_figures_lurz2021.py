@@ -91,8 +91,11 @@ class Drawer:
             files = [self.population(m, next(levels), n_scans=n_scans) for m in models.values()]
             return common | {"populations": files, "models": in_order(models)}
         if name == "fig5_direct_variants":
-            file = self.population("lurz2021_direct", 0.8, n_initialisations=3)
-            return {"population": file}
+            model = "lurz2021_direct"
+            file = self.population(model, 0.8, n_initialisations=3)
+            other = read_csv(file).assign(model="lurz2021_other", value=0.1)
+            write_csv(pd.concat([other, read_csv(file)]), file)
+            return {"population": file, "model": model}
         files = [self.population(model, next(levels)) for model in made.FIG5.values()]
         missing = {"1-S": "no public scan"} if self.kind == "real" else {}
         kept = {label: model for label, model in made.FIG5.items() if label not in missing}

@@ -196,7 +196,8 @@ def test_every_neuron_of_every_run_is_in_the_table(tmp_path, monkeypatch):
     np.testing.assert_allclose(rows[["a_yx", "a_yy"]], expected.spread[:, 1], rtol=1e-6)
     where = scans[FIRST].neuron_position[neurons[FIRST], :2]
     np.testing.assert_allclose(rows[["cortex_x_um", "cortex_y_um"]], where, rtol=1e-6)
-    files = blocks_in(tmp_path, monkeypatch, [(None, failed)])
-    with pytest.raises(ValueError, match="every run failed"):
+    other = failed | {"model": "other"}
+    files = blocks_in(tmp_path, monkeypatch, [(networks[0], record_of(0))], [(None, other)])
+    with pytest.raises(ValueError, match="every run failed of model other"):
         locate_readouts.main(recording=tmp_path / "set", positions=table, **files)
     assert len(pd.read_csv(table)) == 10

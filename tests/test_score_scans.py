@@ -231,7 +231,8 @@ def test_what_does_not_fit_is_named_and_leaves_nothing(run, scans, tmp_path):
     other.parts["9-9-9-9"] = other.parts.pop("1-1-2-0")
     beyond = network_of(scans, {FIRST: [7]})
     for blocks, message in (
-        ([[(None, failed)]], "every run failed"),
+        ([[(None, failed)]], "every run failed of model linear"),
+        ([[(whole, record)], [(None, failed | {"model": "other"})]], "failed of model other"),
         ([[(None, record)]], r"checkpoint0\.pt has no network of seed 0"),
         ([[(other, record)]], "seed 0: predicts scan 9-9-9-9"),
         ([[(beyond, record)]], "scan 1-1-1-0 had other images or neurons"),

@@ -24,6 +24,7 @@ def main(
     figure: Output,
     pdf: Output,
     table: Output,
+    model: str,
     score: str,
     bootstrap_seed: int,
 ) -> None:
@@ -32,7 +33,7 @@ def main(
     The published curve counts all runs: subsets of images times initialisations.
     """
     runs = read_scored_runs([population], score)
-    (model,) = runs["model"].unique()
+    runs = runs[runs["model"] == model]
     found = curves(runs, dict.fromkeys(_LOOKS, model), seed=bootstrap_seed, unreduced=[_ALL])
     kind = source_kind_of(found)
     with plotting.style():

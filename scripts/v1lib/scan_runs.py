@@ -1,7 +1,7 @@
 """Networks that were trained on scans, each with what its run is called in tables."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,22 @@ def runs_on_scans(
             network = networks.pop(seed)
             _check(network, scans, checkpoint)
             yield ScanRun(network, _facts(network, record))
+
+
+def check_all_found(runs: Sequence[Path], found: Collection[str]) -> None:
+    """Refuse models none of whose runs can be used.
+
+    Args:
+        runs: run records of all blocks.
+        found: names of the models of which there is a run.
+
+    Raises:
+        ValueError: a model of the records is missing.
+    """
+    for path in runs:
+        for record in read_json(path):
+            if record["model"] not in found:
+                raise ValueError(f"every run failed of model {record['model']} ({path})")
 
 
 def _check(network: TrainedModel, scans: Mapping[str, Scan], checkpoint: Path) -> None:
