@@ -192,6 +192,7 @@ rule kindel2019_k6_sessions:
 rule kindel2019_k7_models:
     input:
         neurons=f"results/kindel2019/neurons_{kindel['dataset']}.csv",
+        steps="results/kindel2019/k9_selected_step.csv",
         code=code("figures.kindel2019_k7_models"),
     output:
         figure=kindel_report("k7_models", "k7_models.png", figure="K7 models"),

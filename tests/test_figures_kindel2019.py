@@ -41,7 +41,7 @@ FIGURES = {
     "k4_population": ["quantity", "bin_left", "n_in_bin", "mean", "sem", "median", "n"],
     "k5_activity": ["quantity", "mean_rate_hz", "value", "running_median", "group_sem"],
     "k6_sessions": ["model", "session", "neuron", "correlation"],
-    "k7_models": ["model", "mean_r", "sem_r", "mean_difference", "p", "p_holm", "n_pairs"],
+    "k7_models": ["model", "mean_r", "sem_r", "mean_difference", "p", "p_holm", "n_runs", "n_late"],
     "k8_search": ["model", "factor", "value", "split_seed", "mean_r", "line"],
     "k9_selected_step": ["model", "session", "seed", "best_step", "median_step", "late"],
     "k10_preferred_images": ["neuron", "kind", "row", "column", "grey_value", "stability"],
@@ -69,6 +69,8 @@ def tables(request, tmp_path_factory):
     for model in TRAINED[1:]:
         records += made.run_records(cells, seeds, model=model, source_kind=kind)
     write_json(records, folder / "runs.json")
+    steps = pd.DataFrame(records)[["dataset", "model", "session", "seed"]]
+    write_csv(steps.assign(late=1), folder / "steps.csv")
     recording, predictions = made.recording_and_predictions(cells, seeds, source_kind=kind)
     recording.save(folder / "recording.npz")
     predictions.save(folder / "predictions.npz")
@@ -111,6 +113,7 @@ def options(folder, cells, models):
         | {"active_rate_hz": 5.0, "response_window_s": WINDOW, "running_median_neurons": 41},
         "k6_sessions": neurons | {"models": models, "sessions": list(cells)},
         "k7_models": neurons
+        | {"steps": folder / "steps.csv"}
         | {"models": models, "reference": CNN, "bootstrap_seed": 0}
         | {"sessions": population["sessions"]},
         "k8_search": {"scores": [folder / "search.csv"], "runs": [folder / "search.json"]}

@@ -10,6 +10,7 @@ from figures import kindel2019_k2_pearson_bars as k2
 from figures import kindel2019_k3_example_neurons as k3
 from figures import kindel2019_k4_population as k4
 from figures import kindel2019_k5_activity as k5
+from figures import kindel2019_k7_models as k7
 from figures import kindel2019_k8_search as k8
 from figures import kindel2019_k9_selected_step as k9
 from figures import kindel2019_k10_preferred_images as k10
@@ -17,7 +18,7 @@ from figures import kindel2019_k11_orientation as k11
 from figures import kindel2019_k12_ceiling as k12
 from v1lib import plotting
 from v1lib.files import read_csv, write_csv, write_json
-from v1lib.score_tables import by_run_and_neuron
+from v1lib.score_tables import by_run_and_neuron, neuron_means
 
 CNN = "kindel2019_cnn"
 
@@ -95,6 +96,17 @@ def test_the_training_plot_has_every_element_of_the_original(page_of, tmp_path):
     assert table.loc[table["selected"], "step"].tolist() == [6401]
 
 
+def test_the_line_of_the_last_step_lies_beside_the_right_axis(page_of, tmp_path):
+    (record,) = made.run_records({"01": 6}, [0], best_step=6401)
+    record["training"] = record["training"] | {"max_steps": 6401}
+    page, _, _ = training_plot(page_of, tmp_path, record)
+    page.draw_without_rendering()
+    left, stop = page.axes[0], page.axes[0].lines[3]
+    place, _ = left.transData.transform((stop.get_xdata()[0], 0))
+    apart = (left.get_window_extent().x1 - place) * 72 / page.dpi
+    assert apart > stop.get_linewidth() / 2 + left.spines["left"].get_linewidth()
+
+
 def test_a_failed_run_is_drawn_as_far_as_it_came(page_of, tmp_path):
     (record,) = made.run_records({"01": 6}, [0])
     del record["best_step"]
@@ -164,6 +176,32 @@ def test_runs_that_were_still_improving_are_counted():
     assert set(steps["median_step"]) == {45000}
     with pytest.raises(ValueError, match="kindel2019_ln"):
         k9.steps_of(records, [CNN, "kindel2019_ln"], ["01"], 0.75)
+
+
+def test_models_say_how_many_networks_were_still_improving(page_of, tmp_path):
+    models = [CNN, "kindel2019_ln", "kindel2019_ridge"]
+    scores = made.scores({"01": 6}, dict.fromkeys(models, 0.5), [0])
+    neurons = neuron_means(scores, response_window_s=0.106, undefined_correlation="zero")
+    write_csv(neurons, tmp_path / "neurons.csv")
+    records = made.run_records({"01": 6, "02": 6}, [0, 1, 2], best_step=45001)
+    records[0]["best_step"] = 45000
+    records += made.run_records({"01": 6}, [0], model="kindel2019_ln", best_step=100)
+    steps = k9.steps_of(pd.DataFrame(records), models[:2], ["01", "02"], 0.75)
+    write_csv(steps, tmp_path / "steps.csv")
+    page = page_of(
+        k7.main,
+        neurons=tmp_path / "neurons.csv",
+        steps=tmp_path / "steps.csv",
+        **{key: tmp_path / f"out.{key}" for key in ("figure", "pdf", "table")},
+        models=models,
+        reference=CNN,
+        sessions=["01"],
+        bootstrap_seed=0,
+    )
+    labels = [label.get_text() for label in page.axes[0].get_yticklabels()]
+    assert labels == ["CNN\n2 of 3 still improving", "LN", "Ridge on pixels"]
+    table = read_csv(tmp_path / "out.table").set_index("model")
+    assert table["n_late"].tolist()[:2] == [2, 0] and np.isnan(table["n_late"].iloc[2])
 
 
 def test_preferred_images_are_written_pixel_by_pixel_best_first(page_of, tmp_path):

@@ -18,6 +18,7 @@ _HISTORY = (
 )
 _LOSSES = {"train_loss": "training", "validation_loss": "early stop", "test_loss": "evaluation"}
 _LINES = {"train_loss": "-", "validation_loss": "--", "test_loss": ":"}
+_MARGIN = 0.02  # of the steps, so that the line of the first or the last one covers no axis
 
 
 def main(
@@ -61,7 +62,9 @@ def _draw_curves(
 ) -> list[Line2D]:
     for column, line in _LINES.items():
         ax.plot(curves["step"], curves[column], line, color="red", label=_LOSSES[column])
-    ax.set(xlabel="step", ylabel="least squared loss", xlim=(0, record["training"]["max_steps"]))
+    last = record["training"]["max_steps"]
+    ax.set(xlabel="step", ylabel="least squared loss")
+    ax.set_xlim(-_MARGIN * last, (1 + _MARGIN) * last)
     if record["status"] == "ok":
         ax.axvline(record["best_step"], color="black", linewidth=2)
         # the limits of the original: -0.1 and 2 times the baseline loss, -0.1 and 1 for r

@@ -4,16 +4,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from v1lib import plotting
-from v1lib.files import write_csv
+from v1lib.files import read_csv, write_csv
 from v1lib.model_comparison import compare_models
 from v1lib.score_files import source_kind_of
 from v1lib.score_tables import read_neurons
 from v1lib.steps import Input, Output
 
+_STEP_COLUMNS = ("model", "session", "late")
+
 
 def main(
     *,
     neurons: Input,
+    steps: Input,
     figure: Output,
     pdf: Output,
     table: Output,
@@ -25,14 +28,19 @@ def main(
     """Mean r ± SEM over neurons per model, and paired differences to the reference model.
 
     Differences are over the same neurons, with 95 % bootstrap intervals (resampling neurons) and
-    the p of Wilcoxon's signed-rank test, corrected for the number of models (Holm).
+    the p of Wilcoxon's signed-rank test, corrected for the number of models (Holm). ``steps``: the
+    table of K9; models with networks that were still improving at their end say how many were.
     """
     cells = read_neurons(neurons)
     table_of_models = compare_models(
         cells, models, reference=reference, sessions=sessions, bootstrap_seed=bootstrap_seed
     )
+    late = late_runs(read_csv(steps, required=_STEP_COLUMNS), sessions)
+    table_of_models = table_of_models.join(late, on="model")
+    table_of_models["source_kind"] = table_of_models.pop("source_kind")
     with plotting.style():
-        page = plotting.new_figure(plotting.WIDE_CM, 2.4 + 0.62 * len(models))
+        row_cm = 0.82 if late["n_late"].any() else 0.62  # of two lines, or of one
+        page = plotting.new_figure(plotting.WIDE_CM, 2.4 + row_cm * len(models))
         bars, differences = plotting.panels(page, 1, 2, widths=[1, 1.25])
         _draw_bars(bars, table_of_models)
         _draw_differences(differences, table_of_models, reference)
@@ -40,9 +48,20 @@ def main(
     write_csv(table_of_models, table)
 
 
+def late_runs(steps: pd.DataFrame, sessions: list) -> pd.DataFrame:
+    """By model, networks of these sessions (n_runs) and those still improving (n_late)."""
+    by_model = steps[steps["session"].isin(sessions)].groupby("model")["late"]
+    return by_model.agg(n_runs="size", n_late="sum")
+
+
 def _rows(ax: Axes, table: pd.DataFrame, *, named: bool) -> list[plotting.Look]:
     looks = list(plotting.looks(table["model"].tolist()).values())
-    ax.set_yticks(range(len(table)), [look.label if named else "" for look in looks])
+    late = [
+        f"\n{row.n_late:.0f} of {row.n_runs:.0f} still improving" if row.n_late > 0 else ""
+        for row in table.itertuples()
+    ]
+    labels = [look.label + words for look, words in zip(looks, late, strict=True)]
+    ax.set_yticks(range(len(table)), labels if named else [""] * len(table))
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     return looks
