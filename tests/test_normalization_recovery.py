@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 import recover_burg2021
+from drawn_pages import saved_page
+from drawn_texts import texts_outside, texts_overlapping
 from figures import burg2021_recovery
 from made_up_cadena2019 import SETTINGS
 from v1lib.files import read_csv, write_csv, write_npz
@@ -261,7 +263,8 @@ def test_the_step_finds_what_was_planted(files):
 def test_the_figure_draws_the_table_and_says_that_it_is_simulated(files):
     recover(files)
     drawn = {name: files / f"figure.{name}" for name in ("png", "pdf", "csv")}
-    burg2021_recovery.main(
+    page = saved_page(
+        burg2021_recovery.main,
         recovery=files / "recovery.csv",
         figure=drawn["png"],
         pdf=drawn["pdf"],
@@ -270,6 +273,9 @@ def test_the_figure_draws_the_table_and_says_that_it_is_simulated(files):
     assert b"SIMULATED DATA" in drawn["png"].read_bytes()
     measures = set(read_csv(drawn["csv"])["measure"])
     assert measures == set(read_csv(files / "recovery.csv")["measure"])
+    assert texts_outside(page) == [] and texts_overlapping(page) == []
+    for ax in page.axes:  # colours are explained in each panel, beside what is drawn
+        assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
 
 
 def test_results_of_another_population_are_refused(files):

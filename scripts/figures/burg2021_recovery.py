@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from v1lib import plotting
 from v1lib.files import read_csv, write_csv
@@ -18,6 +19,8 @@ _COLOURS = {
     "nonspecific": plotting.GREEN,
     "none": plotting.GREY,
 }
+_RECOVERED = {"linestyle": "-", "marker": "o", "markersize": 3}
+_PLANTED = {"linestyle": "--"}
 _BESIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # a legend that covers no point
 
 
@@ -56,16 +59,21 @@ def _draw_bins(ax: Axes, rows: pd.DataFrame) -> pd.DataFrame:
         ax.fill_between(
             recovered.index, recovered - spread, recovered + spread, color=colour, alpha=0.2, lw=0
         )
-        ax.plot(recovered.index, recovered, "o-", color=colour, ms=3, label=f"{name}, recovered")
-        ax.plot(planted.index, planted, "--", color=colour, label=f"{name}, planted")
+        ax.plot(recovered.index, recovered, color=colour, label=name, **_RECOVERED)
+        ax.plot(planted.index, planted, color=colour, **_PLANTED)
     ax.set(
-        xlabel="orientation difference of provider and normalized filter (°)",
+        xlabel="orientation difference of provider\nand normalized filter (°)",
         ylabel="share of a provider",
         xlim=(0, 90),
         xticks=[0, 15, 30, 45, 60, 75, 90],
     )
     ax.set_ylim(bottom=0)
-    ax.legend()
+    styles = {"recovered": _RECOVERED, "planted": _PLANTED}
+    entries = [Line2D([], [], color="black", label=name, **line) for name, line in styles.items()]
+    classes, _ = ax.get_legend_handles_labels()
+    ax.legend(
+        handles=[*classes, *entries], title="normalized filter", title_fontsize=6.5, **_BESIDE
+    )
     ax.set_title(f"n = {drawn['rank'].nunique()} networks")
     return drawn
 
@@ -75,16 +83,7 @@ def _draw_pairs(ax: Axes, rows: pd.DataFrame) -> pd.DataFrame:
     drawn = _of(rows, "provider_share", "provider_correlation")
     drawn = drawn[drawn["rank"] == 1]
     points = _of(drawn, "provider_share")
-    for name, of_class in points.groupby("group"):
-        ax.scatter(
-            of_class["planted"],
-            of_class["recovered"],
-            s=plotting.dot_area(len(points)),
-            color=_COLOURS[name],
-            alpha=0.6,
-            linewidth=0,
-            label=name,
-        )
+    _draw_dots(ax, points, "recovered", title="normalized filter")
     highest = np.nanmax([0.1, points["planted"].max(), points["recovered"].max()]) * 1.05
     ax.plot([0, highest], [0, highest], color="black", linewidth=0.7, linestyle="--", zorder=0)
     ax.set(
@@ -99,8 +98,6 @@ def _draw_pairs(ax: Axes, rows: pd.DataFrame) -> pd.DataFrame:
         f"best network, n = {found['n']:.0f} pairs: rank correlation {found['recovered']:.2f}\n"
         f"(filters exchanged: {found['control']:.2f}), p = {found['p']:.2g}"
     )
-    if len(points):
-        ax.legend(title="normalized filter", title_fontsize=6.5, **_BESIDE)
     return drawn
 
 
@@ -112,16 +109,7 @@ def _draw_orientations(ax: Axes, rows: pd.DataFrame) -> pd.DataFrame:
     # The copy of the orientation that lies nearer to the planted one.
     error = (points["recovered"] - points["planted"] + 90) % 180 - 90
     points = points.assign(shown=points["planted"] + error)
-    for name, of_class in points.groupby("group"):
-        ax.scatter(
-            of_class["planted"],
-            of_class["shown"],
-            s=plotting.dot_area(len(points)),
-            color=_COLOURS[name],
-            alpha=0.7,
-            linewidth=0,
-            label=name,
-        )
+    _draw_dots(ax, points, "shown", title="neurons'\nnormalization")
     ax.plot([0, 180], [0, 180], color="black", linewidth=0.7, linestyle="--", zorder=0)
     # Half a turn, and more only where a copy lies beyond it.
     low, high = min([0, *points["shown"]]), max([180, *points["shown"]])
@@ -140,6 +128,24 @@ def _draw_orientations(ax: Axes, rows: pd.DataFrame) -> pd.DataFrame:
         f"(neurons exchanged: {found['control']:.1f}°), p = {found['p']:.2g}"
     )
     return drawn
+
+
+def _draw_dots(ax: Axes, points: pd.DataFrame, y: str, *, title: str) -> None:
+    """A column of points against planted values by class, and what the colours mean."""
+    for name, colour in _COLOURS.items():
+        of_class = points[points["group"] == name]
+        if len(of_class):
+            ax.scatter(
+                of_class["planted"],
+                of_class[y],
+                s=plotting.dot_area(len(points)),
+                color=colour,
+                alpha=0.6,
+                linewidth=0,
+                label=name,
+            )
+    if len(points):
+        ax.legend(title=title, title_fontsize=6.5, **_BESIDE)
 
 
 def _draw_advantage(ax: Axes, rows: pd.DataFrame) -> pd.DataFrame:
