@@ -109,8 +109,17 @@ def test_titles_give_the_errors_and_what_was_left_out(case):
         f"cells that are counted:\n{n} of {n} at the stimuli,\n0 of {far} away from them"
     )
     row = table.query("series == 'property' and property == 'bandwidth'").iloc[0]
-    assert f"orientation half-width, n = {n}\nerror {row['error']:.2g}, p = " in others[2]
-    assert f"(cells exchanged: {row['control']:.2g})" in others[2]
+    assert f"orientation half-width, n = {n}\nerror {row['error']:.2g}°, p = " in others[2]
+    assert f"(cells exchanged: {row['control']:.2g}°)" in others[2]
+
+
+def test_axes_say_what_they_show_and_in_which_unit(case):
+    _, _, page, _ = case
+    labels = [(ax.get_xlabel(), ax.get_ylabel()) for ax in page.axes[:5]]
+    quantities = ("position (°)", "orientation (°)", "frequency (cycles/°)", "half-width (°)")
+    assert labels == [
+        (f"planted {name}", f"measured {name}") for name in (*quantities, "summation field (°)")
+    ]
 
 
 def test_an_orientation_is_drawn_at_its_nearer_copy(case):

@@ -12,11 +12,11 @@ from v1lib.v1_recovery import AGREEMENT_COLUMNS, AT_STIMULI, CELL_COLUMNS
 from v1lib.v1_stimuli import POSITION_DEG
 
 _POSITION = {"field_x": ("x", plotting.BLUE), "field_y": ("y", plotting.ORANGE)}
-_PANELS = {  # property: its name, unit, half a turn in degrees or None
-    "drawn_orientation": ("preferred orientation", "°", 180.0),
-    "drawn_frequency": ("preferred frequency", "cycles/°", None),
-    "bandwidth": ("orientation half-width", "°", None),
-    "grating_summation_field": ("summation field", "°", None),
+_PANELS = {  # property: its name, the same at the axes, unit, half a turn in degrees or None
+    "drawn_orientation": ("preferred orientation", "orientation", "°", 180.0),
+    "drawn_frequency": ("preferred frequency", "frequency", " cycles/°", None),
+    "bandwidth": ("orientation half-width", "half-width", "°", None),
+    "grating_summation_field": ("summation field", "summation field", "°", None),
 }
 _NAMES = {
     AT_STIMULI: "at the stimuli or not",
@@ -75,7 +75,7 @@ def _draw_positions(ax: Axes, rows: pd.DataFrame, found: pd.DataFrame) -> pd.Dat
         label = f"{axis}, error {found.loc[name, 'error']:.2g}° ({found.loc[name, 'control']:.2g}°)"
         ax.scatter(planted, measured, color=colour, label=label, **_dots(len(points)))
     _diagonal(ax, own[["planted", "measured"]] - POSITION_DEG)
-    ax.set(xlabel="receptive field, planted (°)", ylabel="measured (°)")
+    ax.set(xlabel="planted position (°)", ylabel="measured position (°)")
     places = rows[rows["property"] == AT_STIMULI]
     is_away = places["planted"] == 0
     of_both = [
@@ -91,7 +91,7 @@ def _draw_positions(ax: Axes, rows: pd.DataFrame, found: pd.DataFrame) -> pd.Dat
 
 def _draw_property(ax: Axes, rows: pd.DataFrame, found: pd.Series) -> pd.DataFrame:
     """Measured against planted values of one property; of an orientation the nearer copy."""
-    name, unit, turn = _PANELS[found["property"]]
+    name, short, unit, turn = _PANELS[found["property"]]
     own = rows[rows["property"] == found["property"]].dropna(subset=["planted", "measured"])
     measured = own["measured"]
     if turn:
@@ -99,13 +99,13 @@ def _draw_property(ax: Axes, rows: pd.DataFrame, found: pd.Series) -> pd.DataFra
         measured = own["planted"] + (difference + turn / 2) % turn - turn / 2
     ax.scatter(own["planted"], measured, color=plotting.BLUE, **_dots(len(own)))
     _diagonal(ax, pd.concat([own["planted"], measured]))
-    ax.set(xlabel=f"planted ({unit})", ylabel=f"measured ({unit})")
+    ax.set(xlabel=f"planted {short} ({unit.strip()})", ylabel=f"measured {short} ({unit.strip()})")
     if turn:
         ax.set_xticks(np.arange(0, turn + 1, 45))
         ax.set_yticks(np.arange(0, turn + 1, 45))
     ax.set_title(
-        f"{name}, n = {len(own)}\nerror {found['error']:.2g}, p = {found['p']:.2g}\n"
-        f"(cells exchanged: {found['control']:.2g})"
+        f"{name}, n = {len(own)}\nerror {found['error']:.2g}{unit}, p = {found['p']:.2g}\n"
+        f"(cells exchanged: {found['control']:.2g}{unit})"
     )
     return own
 
