@@ -15,6 +15,7 @@ from figures.pogoncheff2023_p5_components import _edges
 from test_figures_pogoncheff2023 import CLASSES, FINETUNED, OTHERS, Drawer
 from v1lib import plotting
 from v1lib.files import read_csv, write_csv
+from v1lib.pogoncheff2023_drawing import looks_of
 from v1lib.pogoncheff2023_limits import chance_note, chance_of, few_units
 from v1lib.pogoncheff2023_tables import alignments
 
@@ -123,13 +124,14 @@ def test_scores_of_few_units_are_hollow_dots_and_grey_means(draw):
     assert "± standard error over 2 seeds" in page.legends[0].get_title().get_text()
 
 
-def test_networks_with_few_units_have_hollow_markers_or_grey_letters(draw):
+def test_networks_with_few_units_have_hollow_markers_of_their_own_colour(draw):
     with_units(draw, 0, [50, 9])
     with_units(draw, 2, [9, 50])
     outputs, page = draw("p4_alignment")
     *handles, _, _ = page.legends[0].legend_handles
-    assert [handle.get_markerfacecolor() == "white" for handle in handles] == [True, False, False]
-    assert [handle.get_color() == plotting.GREY for handle in handles] == [False, False, True]
+    assert [handle.get_markerfacecolor() == "white" for handle in handles] == [True, False, True]
+    colours = [look.colour for look in looks_of(list(draw.models.values())).values()]
+    assert [handle.get_color() for handle in handles] == colours
     points = [line for line in page.axes[0].get_lines() if len(line.get_xdata()) == 1]
     for handle in handles:
         like = [p for p in points if p.get_marker() == handle.get_marker()]

@@ -26,7 +26,7 @@ class NetworkLook:
 
     @property
     def is_letter(self) -> bool:
-        """Whether the marker is a letter, which cannot be hollow."""
+        """Whether the marker is a letter."""
         return self.marker.startswith("$")
 
 
@@ -122,15 +122,14 @@ def marker_of(look: NetworkLook, size: float, *, is_few: bool = False) -> dict[s
     Args:
         look: of the network.
         size: of the marker, points.
-        is_few: whether the network has few units: its marker is hollow, a letter grey.
+        is_few: whether the network has few units: its marker is hollow.
     """
-    colour = plotting.GREY if is_few and look.is_letter else look.colour
     return {
-        "color": colour,
+        "color": look.colour,
         "marker": look.marker,
         "markersize": size + 1 if look.is_letter else size,
-        "markerfacecolor": "white" if is_few and not look.is_letter else colour,
-        "markeredgewidth": 0.3 if look.is_letter else 0.7,
+        "markerfacecolor": "white" if is_few else look.colour,
+        "markeredgewidth": 0.4 if look.is_letter else 0.7,
     }
 
 
