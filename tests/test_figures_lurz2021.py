@@ -234,6 +234,13 @@ def test_both_panels_of_the_ablation_have_one_labelled_scale(draw):
     assert low < min(heights) and max(heights) < high
 
 
+def test_figures_say_what_their_labels_stand_for(draw):
+    _, page = draw("fig3_direct")
+    assert page.legends[0].get_title().get_text() == "f-s: feature sharing"
+    _, page = draw("ablation")
+    assert page.axes[-1].get_xlabel() == "cortex: retinotopy\nf-s: feature sharing"
+
+
 def test_direct_variants_draw_every_run(draw):
     outputs, page = draw("fig5_direct_variants")
     table = read_csv(outputs["table"])

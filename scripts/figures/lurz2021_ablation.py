@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from v1lib import plotting
 from v1lib.lurz2021_curves import curves, read_scored_runs, reduced
 from v1lib.lurz2021_drawing import (
+    FEATURE_SHARING,
     comparable_points,
     draw_curves,
     handle,
@@ -93,6 +94,7 @@ def _draw_largest(ax: Axes, found: pd.DataFrame, dots: pd.DataFrame) -> None:
     ax.set_xlim(-0.5, len(labels) - 0.3)
     ax.tick_params(axis="x", length=0)
     ax.set_title(f"{dots['total_images'].iloc[0]:,} images")
+    ax.set_xlabel(f"cortex: retinotopy\n{FEATURE_SHARING}")
 
 
 def _legend(page: Figure, found: pd.DataFrame, missing: dict, *, with_published: bool) -> None:

@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 from v1lib import plotting
 from v1lib.lurz2021_curves import curves, read_scored_runs
 from v1lib.lurz2021_drawing import (
+    FEATURE_SHARING,
     CurveLook,
     comparable_points,
     draw_curves,
@@ -62,4 +63,6 @@ def _legend(page: Figure, found: pd.DataFrame, missing: dict, *, with_published:
     for neurons, style in style_of_neurons(found["neurons"].tolist()).items():
         entries.append(handle(CurveLook("black", *style), f"{neurons:,} neurons per scan"))
     entries += other_handles(missing, with_published=with_published)
-    page.legend(handles=entries, loc="outside right center")
+    page.legend(
+        handles=entries, title=FEATURE_SHARING, alignment="left", loc="outside right center"
+    )

@@ -16,6 +16,7 @@ from v1lib.lurz2021_published import points_beside, slug
 from v1lib.score_files import source_kind_of
 
 BROWN, MAGENTA, AMBER, NAVY = "#8c564b", "#c2188b", "#d9a400", "#00305e"
+FEATURE_SHARING = "f-s: feature sharing"  # what labels of curves speak of
 OURS, PUBLISHED, MISSING = "ours", "published", "not drawn"
 DRAWN_COLUMNS = (
     *("series", "panel", "label", "model", "dataset", "images", "total_images", "neurons"),
