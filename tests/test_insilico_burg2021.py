@@ -8,7 +8,9 @@ import pytest
 import torch
 from matplotlib.image import imread
 
+from figures import burg2021_f_coi as f_coi
 from recordings import trial_recording
+from tables import burg2021_insilico_statistics as insilico_statistics
 from test_optimal_gabor import BUILDS, NO_PENALTY, grid_of
 from v1lib import plotting
 from v1lib.block_files import save_checkpoint
@@ -319,6 +321,20 @@ def test_statistics_of_the_experiments(experiments):
     else:
         assert np.isnan(share["low"])
     assert set(table["source_kind"]) == {kind}
+
+
+def test_intervals_of_shares_end_at_all_and_none():
+    names = {"dataset": "made_up", "model": "burg2021_divisive_net", "source_kind": "simulated"}
+    networks = {name: np.arange(3) for name in ("rank", "seed")}
+    index = np.array([[0.5, 0.5], [0.5, 0.5], [0.5, 0.0]])
+    arrays = names | networks | {"neuron": np.arange(2), "index": index}
+    share, _ = insilico_statistics.inhibition_rows(arrays, "specific", 0.1)
+    assert share["low"] < share["value"] == pytest.approx(5 / 6) and share["high"] == 1
+    drawn = f_coi.indices_of(arrays, 0.1).iloc[0]
+    assert (drawn["share_low"], drawn["share_high"]) == (pytest.approx(100 * share["low"]), 100)
+    sizes = {"suppression": index - 0.4, "summation_px": np.ones((3, 2))}
+    rows = insilico_statistics.size_rows(names | sizes, "specific", 0.05, 35.0)
+    assert [row["high"] for row in rows if row["statistic"] == "fraction_suppressed"] == [1]
 
 
 def test_models_of_other_neurons_are_not_compared(experiments):

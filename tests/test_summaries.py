@@ -44,6 +44,13 @@ def test_t_interval_from_the_table():
     assert t_interval([1, 2, 3, 6], confidence=0.5).low > interval.low
 
 
+def test_t_interval_ends_where_values_do():
+    free, cut = t_interval([0.5, 1.0, 1.0]), t_interval([0.5, 1.0, 1.0], within=(0.0, 1.0))
+    assert free.high > 1 and cut == Interval(free.low, 1.0)
+    assert t_interval([0.0, 0.0, 0.5], within=(0.0, 1.0)).low == 0
+    assert math.isnan(t_interval([0.5], within=(0.0, 1.0)).low)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [

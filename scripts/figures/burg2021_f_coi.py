@@ -92,7 +92,7 @@ def indices_of(arrays: dict, inhibited_from: float) -> pd.DataFrame:
     """Inhibition index of each neuron of each network, with the share of neurons inhibited."""
     n_networks, n_neurons = arrays["index"].shape
     shares = [100 * fraction_inhibited(index, inhibited_from) for index in arrays["index"]]
-    interval = t_interval(shares)
+    interval = t_interval(shares, within=(0.0, 100.0))
     columns = {
         "panel": "index",
         **_names(arrays),

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from v1lib.cross_orientation import fraction_inhibited
 from v1lib.files import read_npz, write_csv
@@ -61,7 +62,7 @@ def inhibition_rows(arrays: dict, role: str, inhibited_from: float) -> list[dict
     shares = [fraction_inhibited(index, inhibited_from) for index in arrays["index"]]
     means = [summarise(index, ddof=1).mean for index in arrays["index"]]
     return [
-        _over_networks(arrays, role, "fraction_inhibited", shares),
+        _over_networks(arrays, role, "fraction_inhibited", shares, is_share=True),
         _over_networks(arrays, role, "inhibition_index", means),
     ]
 
@@ -90,17 +91,20 @@ def size_rows(
     index = arrays["suppression"]
     diameter = 2 * arrays["summation_px"] / pixels_per_degree
     suppressed = np.mean(np.nan_to_num(index, nan=-np.inf) >= suppressed_from, axis=1)
-    values = {
-        "suppression_index": [summarise(row, ddof=1).mean for row in index],
-        "fraction_suppressed": suppressed,
-        "summation_diameter_deg": diameter.mean(axis=1),
-    }
-    return [_over_networks(arrays, role, name, value) for name, value in values.items()]
+    means = [summarise(row, ddof=1).mean for row in index]
+    return [
+        _over_networks(arrays, role, "suppression_index", means),
+        _over_networks(arrays, role, "fraction_suppressed", suppressed, is_share=True),
+        _over_networks(arrays, role, "summation_diameter_deg", diameter.mean(axis=1)),
+    ]
 
 
-def _over_networks(arrays: dict, role: str, statistic: str, values) -> dict:
+def _over_networks(
+    arrays: dict, role: str, statistic: str, values: ArrayLike, *, is_share: bool = False
+) -> dict:
     summary = summarise(values, ddof=1)
-    row = _row(arrays, role, statistic, t_interval(values))
+    interval = t_interval(values, within=(0.0, 1.0)) if is_share else t_interval(values)
+    row = _row(arrays, role, statistic, interval)
     return row | {"n": summary.n, "value": summary.mean, "p": math.nan}
 
 

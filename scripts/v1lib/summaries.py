@@ -58,13 +58,26 @@ class Interval:
     high: float
 
 
-def t_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
-    """Confidence interval of the mean from Student's t (ddof 1)."""
+def t_interval(
+    values: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> Interval:
+    """Confidence interval of the mean from Student's t (ddof 1).
+
+    Args:
+        values: any shape.
+        confidence: how often such an interval holds the true mean.
+        within: smallest and largest value that is possible, such as 0 and 1 for shares; the
+            interval ends there.
+    """
     summary = summarise(values, ddof=1)
     if summary.n < 2:
         return Interval(math.nan, math.nan)
     half = summary.sem * stdtrit(summary.n - 1, (1 + confidence) / 2)
-    return Interval(summary.mean - half, summary.mean + half)
+    lowest, highest = within
+    return Interval(max(lowest, summary.mean - half), min(highest, summary.mean + half))
 
 
 def coefficient_of_variation(values: ArrayLike) -> float:
