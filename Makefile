@@ -30,7 +30,9 @@ help:
 demo: $(INSTALLED)
 	$(IN_VENV) -m snakemake --cores $(CORES) --directory demo --configfile demo/config.yaml $(CALM) $(OPTIONS)
 	@echo "Figures and tables of simulated recordings:"
-	@ls -d demo/results/*/*.png demo/results/*/*/*.png demo/results/*/*.md 2>/dev/null || true
+	@cd demo/results 2>/dev/null || exit 0; for folder in */; do \
+	  files=$$(cd $$folder && ls -C *.png */*.png *.md 2>/dev/null); \
+	  test -z "$$files" || printf '\ndemo/results/%s\n%s\n' $$folder "$$files"; done
 
 paper: $(INSTALLED)
 	@test -n "$(PAPER)" || { echo "which paper? For instance: make paper PAPER=kindel2019"; exit 2; }
