@@ -55,6 +55,7 @@ rule burg2021_f7b_pool_size:
         runtime=10,
     params:
         pools=as_json([burg_pool(role) for role in burg_pools]),
+        steps=as_json(burg_steps(burg_pools)),
         n_top=burg["n_top"],
     shell:
         command("figures.burg2021_f7b_pool_size")
@@ -109,6 +110,7 @@ rule burg2021_tests:
                 "pools": list(burg_models(burg_pools).values()),
             }
         ),
+        steps=as_json({"classes": burg_steps(burg_classes), "pools": burg_steps(burg_pools)}),
         significance=burg_judged["significance"],
     shell:
         command("tables.burg2021_tests")
@@ -222,7 +224,7 @@ rule burg2021_claims:
         ),
         criterion=burg["normalization"]["criterion"],
         n_top=burg["n_top"],
-        judged=as_json(burg_judged | {"pools_trained_alike": burg_pools_trained_alike}),
+        judged=as_json(burg_judged | {"pools_trained_alike": not burg_steps(burg_pools)}),
     shell:
         command("tables.burg2021_claims")
 

@@ -12,10 +12,17 @@ burg_baselines = {
     name: model for name, model in burg["baselines"].items() if model_is_available(model)
 }
 
-# A smaller configuration may give large pools, which are slow, fewer steps.
-burg_pools_trained_alike = (
-    len({as_json(config["models"][burg_roles[role]]["training"]) for role in burg_pools}) == 1
-)
+
+def burg_steps(roles):
+    """Models and the most steps of their training; none where all are trained alike.
+
+    A smaller configuration may give large pools, which are slow, fewer steps.
+    """
+    training = {burg_roles[role]: config["models"][burg_roles[role]]["training"] for role in roles}
+    if len({as_json(settings) for settings in training.values()}) == 1:
+        return []
+    return [[model, settings["max_steps"]] for model, settings in training.items()]
+
 
 # What the target burg2021 asks for; every file of rules adds its results.
 burg_results = []

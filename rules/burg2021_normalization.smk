@@ -188,6 +188,7 @@ rule burg2021_f7_pools:
         runtime=10,
     params:
         spacing_deg=lambda wildcards: burg_place_spacing(burg_sheets[wildcards.sheet]),
+        steps=as_json(burg_steps(burg_pools)),
     shell:
         command("figures.burg2021_f7_pools")
 

@@ -28,7 +28,8 @@ FIGURES = {
             "pools": [
                 {"role": "", "model": model, "size": size, "extent_deg": EXTENT[model]}
                 for model, size in zip(made.POOLS, (1, 3, 5, 7), strict=True)
-            ]
+            ],
+            "steps": [],
         },
         ["model", "size", "extent_deg", "rank", "fev_percent", "n_draws"],
     ),
@@ -47,9 +48,10 @@ def draw(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("searches")
 
     @cache
-    def run(name, *, same_fev=False):
+    def run(name, *, same_fev=False, steps=None):
         models, options, _ = FIGURES[name]
-        place, rankings = folder / name / f"{same_fev=}", []
+        options = options | ({"steps": [*zip(models, steps, strict=True)]} if steps else {})
+        place, rankings = folder / name / f"{same_fev=} {steps=}", []
         for model in models:
             table = made.ranking(made.draws(model, n_draws, source_kind=kind))
             rankings.append(place / f"{model}.csv")
@@ -125,6 +127,19 @@ def test_f7b_marks_the_best_draw_of_each_pool_and_the_analysed_model(draw):
         "1.06",
         "1.34",
     ]
+
+
+@pytest.mark.parametrize("steps", [None, (50000, 40000, 50, 50)])
+def test_f7b_says_if_models_were_trained_for_different_times(draw, steps):
+    outputs, page, _, _ = draw("f7b_pool_size", steps=steps)
+    marks = [text.get_text() for text in page.texts]
+    assert ("NOT COMPARABLE: trained for different times" in marks) == bool(steps)
+    labels = [label.get_text().split("\n")[2:] for label in page.axes[0].get_xticklabels()]
+    said = [["≤ 50,000 steps"], ["≤ 40,000 steps"], ["≤ 50 steps"], ["≤ 50 steps"]]
+    assert labels == (said if steps else [[]] * 4)
+    best = read_csv(outputs["table"]).query("rank == 1").sort_values("size")
+    np.testing.assert_equal(best["max_steps"].tolist(), steps or [np.nan] * 4)
+    assert texts_outside(page) == [] and texts_overlapping(page) == []
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -23,6 +23,10 @@ SETTINGS = {"oriented": ORIENTED, "bin_width_deg": 10.0, "similar_below_deg": 45
 ONE = {"oriented": ORIENTED}
 TOP = {"n_top": 10}
 SIMILAR = {"similar_below_deg": 45.0}
+POOLS = [
+    f"burg2021_divisive_{name}net" for name in ("", *(f"{n}x{n}_surround_" for n in (3, 5, 7)))
+]
+UNLIKE = [*zip(POOLS, (50000, 40000, 50, 50), strict=True)]
 # figure -> step, file it reads, its options, columns that its table must have
 FIGURES = {
     "f5a_matrix": (
@@ -45,8 +49,14 @@ FIGURES = {
         *("f5d_exponents", "specific", ONE | TOP | {"n_bins": 15}),
         ["rank", "feature", "exponent", "oriented", "bin_low"],
     ),
-    "f7_pool3": ("f7_pools", "pool3", {"spacing_deg": 5 / 35}, ["component", "feature", "value"]),
-    "f7d_pool7": ("f7_pools", "pool7", {"spacing_deg": 5 / 35}, ["component", "feature", "value"]),
+    "f7_pool3": (
+        *("f7_pools", "pool3", {"spacing_deg": 5 / 35, "steps": []}),
+        ["component", "feature", "value"],
+    ),
+    "f7d_pool7": (
+        *("f7_pools", "pool7", {"spacing_deg": 5 / 35, "steps": UNLIKE}),
+        ["component", "feature", "value"],
+    ),
     "f_readout": (
         *("f_readout", "specific", TOP | {"n_bins": 15}),
         ["rank", "feature", "mean_readout_weight", "bin_low", "coefficient_of_variation"],
@@ -208,6 +218,15 @@ def test_a_sheet_without_models_says_so(case):
 def test_statistics_that_need_several_models_are_not_printed_for_one(case):
     assert "nan" not in case.words
     assert ("one model" in case.words) == (case.size == "one model")
+
+
+@drawn("f7_pool3", "f7d_pool7")
+def test_a_sheet_says_if_models_were_trained_for_different_times(case):
+    said = (
+        "different times\n(steps at most: Specific DN 50,000; DN, 3×3 pool 40,000; DN, 5×5 pool 50;"
+    )
+    assert (said in case.words) == (case.name == "f7d_pool7")
+    assert ("comparable" in case.words) == (case.name == "f7d_pool7")
 
 
 @drawn("f5a_matrix")

@@ -61,6 +61,7 @@ class MadeUp:
             table=folder / "tests.csv",
             markdown=folder / "tests.md",
             families=FAMILIES,
+            steps={"classes": [], "pools": [*zip(made.POOLS, (800, 50, 50, 50), strict=True)]},
             significance=0.05,
         )
 
@@ -165,6 +166,12 @@ def test_tests_compare_the_best_draws_over_neurons(made_up):
     classes = table[table["family"] == "classes"]
     np.testing.assert_allclose(classes["p_holm"], holm(classes["p"]), rtol=1e-6)
     assert classes["significant"].tolist() == (classes["p_holm"] < 0.05).astype(int).tolist()
+
+
+def test_tests_say_which_models_were_trained_for_different_times(made_up):
+    _, classes, pools = (made_up.folder / "tests.md").read_text().split("## ")
+    said = "trained for different times (steps at most: Specific DN 800; DN, 3×3 pool 50; DN, 5×5"
+    assert said in pools and "trained" not in classes
 
 
 def test_models_with_other_neurons_are_not_compared(made_up, tmp_path):

@@ -11,6 +11,7 @@ from v1lib.files import write_csv
 from v1lib.learned_normalization import load_normalization
 from v1lib.normalization_tables import pixels_of
 from v1lib.steps import Input, Output
+from v1lib.unlike_training import in_words
 
 _LABELLED = 16  # so many features at most are all numbered
 _GAP = 0.15  # between two pools, in units of their side
@@ -23,16 +24,19 @@ def main(
     pdf: Output,
     table: Output,
     spacing_deg: float,
+    steps: list,
 ) -> None:
     """All pools |u| of the best model (rank 1): a row per component, a column per feature.
 
     Below: their average over features and components (the inset of the published figure).
-    ``spacing_deg``: between two places of a pool, in degrees of visual angle.
+    ``spacing_deg``: between two places of a pool, in degrees of visual angle. ``steps``: models
+    without and with pools and the most steps of their training, none where all were trained alike;
+    else the figure says so.
     """
     best = load_normalization(normalization).of_ranks(1, 1)
     pools = best.pool[0]
     with plotting.style():
-        page = _page(pools, spacing_deg)
+        page = _page(pools, spacing_deg, in_words(steps))
     plotting.save_figure(page, figure, pdf, best.source_kind)
     n_features, n_components = pools.shape[:2]
     single = pixels_of(pools.reshape(-1, *pools.shape[2:]))
@@ -51,7 +55,7 @@ def main(
     write_csv(drawn, table)
 
 
-def _page(pools: np.ndarray, spacing_deg: float) -> Figure:
+def _page(pools: np.ndarray, spacing_deg: float, unlike: str) -> Figure:
     n_features, n_components, size, _ = pools.shape
     height = plotting.WIDE_CM * n_components / max(n_features, 2 * n_components)
     page = plotting.new_figure(plotting.WIDE_CM, 6.4 + height)
@@ -63,6 +67,7 @@ def _page(pools: np.ndarray, spacing_deg: float) -> Figure:
     upper.set_title(
         f"best model: {n_features} features × {n_components} components of the pool, "
         f"{size} × {size} places {spacing_deg:.2f}° apart"
+        + (f"\nnot comparable with other sizes: {unlike}" if unlike else "").replace(" (", "\n(")
     )
     page.colorbar(single, ax=upper, location="bottom", shrink=0.3, aspect=30, label="|u|")
     extent = spacing_deg * (size / 2) * np.array([-1, 1, -1, 1])  # upwards is positive

@@ -14,6 +14,7 @@ from v1lib.plotting import looks
 from v1lib.statistics import bootstrap_interval, difference_interval, holm, paired_comparison
 from v1lib.steps import Input, Inputs, Output
 from v1lib.summaries import Interval, claim_verdict
+from v1lib.unlike_training import UNLIKE
 
 _STANDARD_ERRORS = 1.959964  # half of a 95 % interval of a normal estimate
 _TEST_COLUMNS = ("family", "first", "second", "n_neurons", "median_difference", "p_holm")
@@ -166,7 +167,7 @@ def _if_trained_alike(claim: Claim, judged: dict) -> Claim:
     """Nothing follows from pools whose networks were trained for different times."""
     if judged["pools_trained_alike"]:
         return claim
-    note = f"trained for different times, not comparable; {claim.note}"
+    note = f"{UNLIKE}, not comparable; {claim.note}"
     return replace(claim, verdict="not tested", note=note)
 
 

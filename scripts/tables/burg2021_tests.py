@@ -8,6 +8,7 @@ from v1lib.markdown import markdown_table, write_markdown
 from v1lib.plotting import looks
 from v1lib.score_files import source_kind_of
 from v1lib.steps import Inputs, Output
+from v1lib.unlike_training import in_words
 
 _HEADER = (
     "first",
@@ -32,11 +33,14 @@ def main(
     table: Output,
     markdown: Output,
     families: dict,
+    steps: dict,
     significance: float,
 ) -> None:
     """From scores and rankings to one row per pair of models of each family.
 
     ``families``: lists of models by the name of the family, each corrected by itself.
+    ``steps``: by family, models and the most steps of their training, none where all were trained
+    alike; else the markdown says so.
     ``significance``: family-wise level, for the column ``significant`` (1 or 0).
     """
     models = list(dict.fromkeys(model for family in families.values() for model in family))
@@ -52,7 +56,10 @@ def main(
     parts = [_NOTE.format(level=significance)]
     for family, rows in found.groupby("family", sort=False):
         lines = [_line(row, names) for row in rows.to_dict("records")]
-        parts += [f"## {family}", markdown_table(_HEADER, lines)]
+        parts.append(f"## {family}")
+        if steps[family]:
+            parts.append(f"**Note**: {in_words(steps[family])}; differences may come from that.")
+        parts.append(markdown_table(_HEADER, lines))
     write_markdown(markdown, "Tests between models", parts, source_kind=kind)
 
 
