@@ -24,7 +24,7 @@ wildcard_constraints:
     source="|".join(config["sources"]),
     dataset="|".join(config["datasets"]),
     model="|".join(config["models"]),
-    networks="|".join([*config["models"], *config["compute"]["evaluated_together"]]),
+    networks="|".join([*config["models"], *config["compute"]["together"]]),
     block=r"seeds\d+-\d+",
     seed=r"\d+",
     session=r"[0-9a-z]+",

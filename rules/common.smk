@@ -4,6 +4,7 @@
 # outputs or parameters, so `command(step)` writes the shell line and `code(step)` lists the files
 # that decide the result. Parameters travel as JSON: wrap lists, dicts and booleans in `as_json`.
 import json
+import shlex
 from functools import cache, partial
 
 HERE = os.path.relpath(workflow.basedir)
@@ -36,22 +37,46 @@ def syntax_of(path):
     return ast.parse(path.read_text(), str(path))
 
 
-def command(step):
-    """The shell line of a step, read off the signature of its main function."""
+def options_of(step):
+    """Names and kinds of the options of a step, read off the signature of its main function."""
     main = next(
         node
         for node in syntax_of(step_file(step)).body
         if isinstance(node, ast.FunctionDef) and node.name == "main"
     )
+    return {option.arg: ast.unparse(option.annotation) for option in main.args.kwonlyargs}
+
+
+def command(step):
+    """The shell line of a step."""
     words = ["python", beside("scripts"), step]
-    for argument in main.args.kwonlyargs:
-        name, kind = argument.arg, ast.unparse(argument.annotation)
+    for name, kind in options_of(step).items():
         place = PLACES.get(kind, "params")
         value = f"{{{place}.{name}:q}}" if place else "{threads}"
         if kind == "Gpu":
             value = "{resources.gpu}"
         words += [f"--{name.replace('_', '-')}", value]
     return " ".join([*words, "> {log} 2>&1"])
+
+
+def command_of_calls(step):
+    """The shell line that runs a step several times, with `params.calls` of `as_calls`."""
+    return f"python {beside('scripts')} {step} {{params.calls}} > {{log}} 2>&1"
+
+
+def as_calls(step, calls):
+    """The options of several calls of a step as words of a shell line.
+
+    Each call has the values of the options by name; files and lists of files are paths.
+    """
+    texts = []
+    for values in calls:
+        words = []
+        for name in options_of(step):
+            found = values[name] if isinstance(values[name], list) else [values[name]]
+            words += [f"--{name.replace('_', '-')}", *(shlex.quote(str(value)) for value in found)]
+        texts.append(" ".join(words))
+    return " -- ".join(texts)
 
 
 @cache
@@ -120,12 +145,11 @@ def what_decides(model):
 
 def training_resource(name, usual):
     """What a training asks for in each attempt: what its model's entry says, or the usual."""
+    return lambda wildcards, attempt: resource_of(wildcards.model, name, usual) * attempt
 
-    def asked(wildcards, attempt):
-        own = config["models"][wildcards.model].get("resources", {})
-        return own.get(name, usual) * attempt
 
-    return asked
+def resource_of(model, name, usual):
+    return config["models"][model].get("resources", {}).get(name, usual)
 
 
 def weights_of_model(wildcards):
@@ -285,34 +309,42 @@ def block_files(dataset, model, name):
     ]
 
 
-# Evaluating a small network takes less time than starting a process for it. So networks may share
-# one: the wildcard `networks` is the name of a model, or of a group in compute.evaluated_together,
-# for data sets of scans and of images (networks of one recording are scored by their predictions).
+# Training or evaluating a small network takes less time than starting a process for it. So those of
+# a group in compute.together share one. Where networks are evaluated, the wildcard `networks` is the
+# name of a model, or of a group; that is for data sets of scans and of images, since networks of one
+# recording are scored by their predictions.
 
 
 def models_of(wildcards):
-    """Models of a job: one, or a group that is evaluated together."""
+    """Models of a job: one, or a group."""
     name = wildcards.networks if hasattr(wildcards, "networks") else wildcards.model
-    return config["compute"]["evaluated_together"].get(name, [name])
+    return config["compute"]["together"].get(name, [name])
 
 
 def evaluations(dataset, models, name):
     """Files of results of some models on a data set, each once: a group's models share theirs."""
+    is_shared = is_of_scans(dataset) or is_of_images(dataset)
+    shared = {
+        model: group
+        for group, members in (groups_on(dataset) if is_shared else {}).items()
+        for model in members
+    }
+    found = [f"results/{dataset}/{shared.get(model, model)}/{name}" for model in models]
+    return list(dict.fromkeys(found))
+
+
+def groups_on(dataset):
+    """Models by group, of the groups all of whose models runs train on a data set."""
     trained = {
         model
         for paper in config["papers"].values()
         for run in paper["runs"].values()
         if run["dataset"] == dataset
         for model in run["models"]
+        if model_is_available(model)
     }
-    shared = {
-        model: group
-        for group, members in config["compute"]["evaluated_together"].items()
-        if trained.issuperset(members) and (is_of_scans(dataset) or is_of_images(dataset))
-        for model in members
-    }
-    found = [f"results/{dataset}/{shared.get(model, model)}/{name}" for model in models]
-    return list(dict.fromkeys(found))
+    groups = config["compute"]["together"]
+    return {name: models for name, models in groups.items() if trained.issuperset(models)}
 
 
 def paper_report(paper, item, file, **labels):
@@ -381,7 +413,7 @@ def corrupted_of(wildcards):
     needed = {model: corrupted_for(model, wildcards.dataset) for model in models}
     if len(set(needed.values())) > 1:
         raise WorkflowError(
-            f"compute.evaluated_together.{wildcards.networks}: {needed}; put models that are shown "
+            f"compute.together.{wildcards.networks}: {needed}; put models that are shown "
             "other corrupted images into another group"
         )
     corrupted = needed[models[0]]

@@ -188,7 +188,7 @@ def mistakes_in_references(settings):
 
 def mistakes_in_groups(settings):
     """Groups of models that are evaluated together: a model is in one of them at most."""
-    place, groups = "compute.evaluated_together", settings["compute"]["evaluated_together"]
+    place, groups = "compute.together", settings["compute"]["together"]
     named = [model for members in groups.values() for model in members]
     for group, members in groups.items():
         if group in settings["models"]:

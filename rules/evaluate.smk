@@ -108,7 +108,9 @@ rule locate_readouts:
 
 rule choose_penalties:
     input:
-        population="results/{dataset}/{model}/population_scores.csv",
+        population=lambda wildcards: evaluations(
+            wildcards.dataset, [wildcards.model], "population_scores.csv"
+        ),
         runs=of_blocks("run.json"),
         code=code("choose_penalties"),
     output:

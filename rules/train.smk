@@ -1,24 +1,25 @@
-# Training: one job per block of seeds, all sessions of the recording in it. Weights that others
-# published take the place of training.
+# Training: one job per block of seeds, all sessions of the recording in it; or one for the models of
+# a group. Weights that others published take the place of training. It has priority, since most of
+# what remains waits for it.
+
+
+include: "train_inputs.smk"
 
 
 rule train_responses:
     input:
-        recording=recording_of,
-        weights=weights_of_model,
-        cores=cores_of_model,
-        tuned=penalties_of_model,
+        **TRAINING_INPUTS,
         code=model_code("train_responses"),
     output:
-        checkpoint="results/{dataset}/{model}/{block}/checkpoint.pt",
-        history="results/{dataset}/{model}/{block}/history.csv",
-        record="results/{dataset}/{model}/{block}/run.json",
+        **TRAINING_OUTPUTS,
     log:
         "logs/train_responses/{dataset}/{model}/{block}.log",
     benchmark:
         "logs/benchmarks/train_responses/{dataset}/{model}/{block}.tsv"
     wildcard_constraints:
+        dataset=not_in_a_group(),
         model=names_of("models", method="gradient"),
+    priority: 1
     conda:
         ENVIRONMENT
     threads: config["compute"]["threads"]
@@ -27,16 +28,36 @@ rule train_responses:
         mem_mb=training_resource("mem_mb", 4000),
         runtime=training_resource("runtime", 720),
     params:
-        name=lambda wildcards: wildcards.model,
-        model=model_entry,
-        seeds=lambda wildcards: as_json(seeds_in(wildcards.block)),
-        compute=as_json(
-            fields_of(
-                config["compute"], "device", "stacked", "seconds_between_saves", "resident_gb"
-            )
-        ),
+        **TRAINING_PARAMS,
     shell:
         command("train_responses")
+
+
+for (dataset, group), blocks in trained_together().items():
+
+    rule:
+        name:
+            f"train_{group}_on_{dataset}"
+        input:
+            files_of_training(blocks),
+        output:
+            [path.format(**vars(block)) for block in blocks for path in TRAINING_OUTPUTS.values()],
+        log:
+            f"logs/train_together/{dataset}/{group}.log",
+        benchmark:
+            f"logs/benchmarks/train_together/{dataset}/{group}.tsv"
+        priority: 1
+        conda:
+            ENVIRONMENT
+        threads: config["compute"]["threads"]
+        resources:
+            gpu=config["compute"]["gpu"],
+            mem_mb=group_resource(max, blocks, "mem_mb", 4000),
+            runtime=group_resource(sum, blocks, "runtime", 720),
+        params:
+            calls=calls_of_training(blocks),
+        shell:
+            command_of_calls("train_responses")
 
 
 rule fit_regression:
@@ -54,6 +75,7 @@ rule fit_regression:
         "logs/benchmarks/fit_regression/{dataset}/{model}/{block}.tsv"
     wildcard_constraints:
         model=names_of("models", method="regression"),
+    priority: 1
     conda:
         ENVIRONMENT
     threads: config["compute"]["threads"]

@@ -1,16 +1,20 @@
 """Run one step of the workflow: ``python scripts STEP --option value …``.
 
-``python scripts`` lists the steps, ``python scripts STEP --help`` explains one.
+``python scripts STEP --option value … -- --option value …`` runs it several times, one after the
+other: loading libraries takes seconds. ``python scripts`` lists the steps, ``python scripts STEP
+--help`` explains one.
 """
 
 import gc
 import importlib
 import sys
+from itertools import groupby
 from pathlib import Path
 
 from v1lib.steps import call, set_up_logging
 
 SCRIPTS = Path(__file__).parent
+END = "--"  # between the options of two calls
 
 
 def steps() -> list[str]:
@@ -21,7 +25,7 @@ def steps() -> list[str]:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the step named first with the options that follow; the exit status."""
+    """Run the step named first with each set of options that follows; the exit status."""
     if not arguments or arguments[0] not in steps():
         asked = f"no step is called {arguments[0]!r}; " if arguments else ""
         print(f"{asked}steps:\n  " + "\n  ".join(steps()), file=sys.stderr)
@@ -33,7 +37,9 @@ def run(arguments: list[str]) -> int:
     step = importlib.import_module(name)
     gc.freeze()
     gc.enable()
-    call(step.main, options, name)
+    for is_end, words in groupby(options, END.__eq__):
+        if not is_end:
+            call(step.main, list(words), name)
     return 0
 
 

@@ -24,13 +24,14 @@ def main(*, population: Input, runs: Inputs, chosen: Output, candidates: Output)
     penalty with the highest correlation with single validation trials is chosen, on average over
     replicates and initialisations; of equal ones the smallest.
 
-    ``chosen`` is a JSON list of entries such as ``{"images": 50, "neurons": null, "penalty": 31}``
-    with the names and values of the grid. ``candidates`` has a row for each combination and
-    penalty: validation_correlation, mean over n_runs runs (n_failed others failed), is_chosen, and
-    at_edge for a chosen one beyond which nothing was tried.
+    ``population`` may have other models too. ``chosen`` is a JSON list of entries such as
+    ``{"images": 50, "neurons": null, "penalty": 31}`` with the names and values of the grid.
+    ``candidates`` has a row for each combination and penalty: validation_correlation, mean over
+    n_runs runs (n_failed others failed), is_chosen, and at_edge for a chosen one beyond which
+    nothing was tried.
     """
     records = [record for path in runs for record in read_json(path)]
-    points = _points(records, _validation(population))
+    points = _points(records, _validation(population, records[0]["model"]))
     entries, rows = [], []
     for point, tried in points.items():
         values = dict(point)
@@ -55,9 +56,10 @@ def main(*, population: Input, runs: Inputs, chosen: Output, candidates: Output)
     write_json(entries, chosen)
 
 
-def _validation(population: Input) -> dict[int, float]:
-    """The criterion of each run by its seed."""
+def _validation(population: Input, model: str) -> dict[int, float]:
+    """The criterion of each run of a model by its seed."""
     scores = read_csv(population, required=POPULATION_COLUMNS)
+    scores = scores[scores["model"] == model]
     rows = scores[(scores[list(_CRITERION)] == pd.Series(_CRITERION)).all(axis=1)]
     return dict(zip(rows["seed"], rows["value"], strict=True))
 

@@ -20,7 +20,9 @@ def choose(tmp_path):
     """Choose from records and scores; the entries and the candidates."""
 
     def run(records, scores):
-        population = pd.DataFrame(scores).reindex(columns=list(POPULATION_COLUMNS))
+        model = records[0]["model"]
+        population = pd.DataFrame([{"model": model} | score for score in scores])
+        population = population.reindex(columns=list(POPULATION_COLUMNS))
         write_csv(population, tmp_path / "population.csv")
         halves = records[::2], records[1::2]
         runs = [tmp_path / "a.json", tmp_path / "b.json"]
@@ -49,7 +51,9 @@ def searched(n_replicates=2):
 
 
 def test_the_best_on_the_validation_trials_is_chosen_for_each_point(choose, caplog):
-    chosen, candidates = choose(*searched())
+    records, scores = searched()
+    others = [score | {"model": "other", "value": 1 - score["value"]} for score in scores]
+    chosen, candidates = choose(records, others + scores)
     assert chosen == [{"images": 50, "penalty": 10.0}, {"images": None, "penalty": 1.0}]
     assert list(candidates.columns) == [
         *("dataset", "model", "images", "penalty", "validation_correlation"),

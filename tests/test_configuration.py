@@ -55,7 +55,7 @@ def test_names_that_point_nowhere_are_listed_together(project):
             },
             "compute": {
                 "seeds_per_job": {"kindel2019_ridge": 3},
-                "evaluated_together": {
+                "together": {
                     "kindel2019_ln": ["kindel2019_cnn", "kindel2019_rige"],
                     "more": ["kindel2019_ridge", "kindel2019_cnn"],
                 },
@@ -79,7 +79,7 @@ def test_names_that_point_nowhere_are_listed_together(project):
     )
     assert "papers.burg2021.recovery_roles.specific: 'kindel2019_ln' is in none of" in text
     assert "2 is no multiple of compute.seeds_per_job of kindel2019_ridge (3)" in text
-    together = "compute.evaluated_together"
+    together = "compute.together"
     assert f"{together}.kindel2019_ln: a model is called so" in text
     assert f"{together}.kindel2019_ln: 'kindel2019_rige' is no model; there are [" in text
     assert f"{together}: 'kindel2019_cnn' is in several groups" in text

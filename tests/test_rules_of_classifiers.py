@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -73,9 +74,9 @@ def test_figures_of_components_ask_for_networks_that_have_them(project):
     assert SINGLE in activated and "pogoncheff2023_local_rf" in activated
 
 
-def test_networks_that_are_evaluated_together_share_their_files(project):
+def test_networks_that_are_together_share_their_files(project):
     together = [SINGLE, "pogoncheff2023_tuned_norm"]
-    settings = {"compute": {"evaluated_together": {"some": together}}}
+    settings = {"compute": {"together": {"some": together}}}
     tables = [f"results/pogoncheff2023/{name}.csv" for name in ("p1_properties", "p4_robustness")]
     planned = project.planned(*tables, settings=[settings], demo=False)
     for rule, file in (
@@ -88,25 +89,55 @@ def test_networks_that_are_evaluated_together_share_their_files(project):
         assert "some" in evaluated and len(evaluated) == 15, rule
         assert not set(together) & set(evaluated), rule
     alone = project.planned(f"{PLAIN}/{SINGLE}/v1_scores.csv", settings=[settings], demo=False)
-    assert {path.split("/")[2] for path in alone["train_responses"]} == {SINGLE}
-    shared = project.planned(f"{PLAIN}/some/components.csv", settings=[settings], demo=False)
-    assert {path.split("/")[2] for path in shared["train_responses"]} == set(together)
+    assert f"{PLAIN}/{SINGLE}/v1_scores.csv" in alone["score_v1_properties"]
     # On data that not all of them are trained on, each is for itself.
-    settings["compute"]["evaluated_together"]["some"] = [SINGLE, TUNED]
+    settings["compute"]["together"]["some"] = [SINGLE, TUNED]
     planned = project.planned(tables[0], settings=[settings], demo=False)
     assert f"{PLAIN}/{SINGLE}/v1_scores.csv" in planned["score_v1_properties"]
+    assert set(map(model_of, planned["train_responses"])) >= {SINGLE}
+
+
+def test_a_group_is_trained_by_one_job_with_the_options_of_all(project):
+    """Each model with the very words of its own jobs."""
+    together = [SINGLE, "pogoncheff2023_tuned_norm"]
+    targets = [f"{PLAIN}/{model}/seeds1-1/history.csv" for model in together]
+    settings = {"compute": {"together": {"some": together}}}
+    line = f"train_some_on_{Path(PLAIN).name}"
+    shared = planned_in_full(project, settings, targets=targets)
+    assert set(shared) >= {line} and "train_responses" not in shared
+    [job] = shared[line]
+    seeds = [f"seeds{seed}-{seed}" for seed in range(3)]
+    files = [f"{PLAIN}/{model}/{block}/history.csv" for model in together for block in seeds]
+    alone = planned_in_full(project, targets=files)["train_responses"]
+    calls = [calls_in(block) for block in alone]
+    assert len(calls) == 6 and all(len(found) == 1 for found in calls)
+    assert sorted(calls_in(job)) == sorted(found[0] for found in calls)
+    outputs = re.search(r"output: (.*)", job)[1].split(", ")
+    assert sorted(outputs) == sorted(
+        path for block in alone for path in re.search(r"output: (.*)", block)[1].split(", ")
+    )
 
 
 def test_networks_that_are_shown_other_corrupted_images_cannot_share_a_job(project):
     tuned = {
-        "compute": {"evaluated_together": {"some": [SINGLE, "pogoncheff2023_tuned_norm"]}},
+        "compute": {"together": {"some": [SINGLE, "pogoncheff2023_tuned_norm"]}},
         "papers": {
             "pogoncheff2023": {"finetuned": {"ResNet-50": SINGLE}, "robustness_of": "finetuned"}
         },
     }
     done = project.snakemake(f"{PLAIN}/some/accuracies.csv", "-n", settings=[tuned], demo=False)
     assert done.returncode != 0
-    assert "compute.evaluated_together.some: {" in done.stdout + done.stderr
+    assert "compute.together.some: {" in done.stdout + done.stderr
+
+
+def calls_in(block):
+    """Options of each call of the step in a job that would run."""
+    words = re.search(r"scripts train_responses (.*) > ", block)[1]
+    return [" ".join(call.split()) for call in words.split(" -- ")]
+
+
+def model_of(path):
+    return path.split("/")[2]
 
 
 def profile(name, folder="pogoncheff2023"):
@@ -132,8 +163,15 @@ def output_of(block):
 
 def trained(jobs):
     """Entry of the model by data set and model, of all trainings."""
-    blocks = jobs["train_responses"]
-    return {output_of(b): json.loads(re.search(r"--model '(.*?)' --", b)[1]) for b in blocks}
+    found = {}
+    for rule, blocks in jobs.items():
+        for call in [
+            call for block in blocks if rule.startswith("train_") for call in calls_in(block)
+        ]:
+            dataset = re.search(r"--recording data/processed/(\S+)", call)[1]
+            model = re.search(r"--name (\S+)", call)[1]
+            found[dataset, model] = json.loads(re.search(r"--model '(.*?)' --", call)[1])
+    return found
 
 
 def test_paper_profile_tunes_every_network_to_the_classes_of_the_corrupted_images(project):

@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,12 +77,28 @@ def test_a_missing_option_is_named(capsys):
     assert "--data" in capsys.readouterr().err
 
 
-def test_unknown_steps_are_answered_with_a_list(capsys):
+@pytest.fixture
+def program():
+    """The program that runs steps."""
     path = Path(__file__).resolve().parents[1] / "scripts" / "__main__.py"
     spec = importlib.util.spec_from_file_location("scripts_main", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.run(["trian"]) == 2
+    return module
+
+
+def test_a_step_runs_once_for_each_set_of_options(program, monkeypatch):
+    seen = []
+    monkeypatch.setattr(program.importlib, "import_module", lambda name: SimpleNamespace(main=step))
+    monkeypatch.setattr(program, "call", lambda *given: seen.append(given))
+    monkeypatch.setattr(program, "set_up_logging", lambda: None)
+    assert program.run(["score", "--a", "1", "2", "--", "--a", "3", "--", "--b"]) == 0
+    assert [words for _, words, _ in seen] == [["--a", "1", "2"], ["--a", "3"], ["--b"]]
+    assert {(main, name) for main, _, name in seen} == {(step, "score")}
+
+
+def test_unknown_steps_are_answered_with_a_list(program, capsys):
+    assert program.run(["trian"]) == 2
     said = capsys.readouterr().err
     assert "no step is called 'trian'" in said
     assert "train_responses" in said

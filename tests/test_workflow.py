@@ -166,6 +166,19 @@ def test_the_same_seed_gives_the_same_network_and_another_does_not(finished):
     assert not np.array_equal(first, second)
 
 
+def test_a_network_trained_by_the_job_of_a_group_is_that_of_a_job_of_its_own(finished):
+    """The demo trains both models by one job; in this group none is trained on the same data."""
+    apart = {"compute": {"together": {"layers": ["kindel2019_cnn_1layer", "lurz2021_core"]}}}
+    models = [f"results/kindel2019_simulated/kindel2019_cnn_{n}" for n in ("1layer", "3layers")]
+    files = [f"{model}/seeds0-0/checkpoint.pt" for model in models]
+    assert (finished.run / "logs/train_together/kindel2019_simulated/layers.log").is_file()
+    before = [(finished.run / path).read_bytes() for path in files]
+    again = finished.snakemake(*files, "--forcerun", "train_responses", settings=(TINY, apart))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert (again.stdout + again.stderr).count("rule train_responses:") == 2
+    assert [(finished.run / path).read_bytes() for path in files] == before
+
+
 def test_the_report_holds_every_figure_with_its_caption(finished):
     done = finished.snakemake("--report", "report.zip", settings=(TINY,))
     assert done.returncode == 0, done.stdout + done.stderr
