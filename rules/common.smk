@@ -61,20 +61,25 @@ def command(step):
 
 def command_of_calls(step):
     """The shell line that runs a step several times, with `params.calls` of `as_calls`."""
-    return f"python {beside('scripts')} {step} {{params.calls}} > {{log}} 2>&1"
+    run = f"python {beside('scripts')} {step} {{params.calls}} > {{log}} 2>&1"
+    return f"threads={{threads}} gpu={{resources.gpu}}; {run}"
 
 
 def as_calls(step, calls):
     """The options of several calls of a step as words of a shell line.
 
-    Each call has the values of the options by name; files and lists of files are paths.
+    Each call has values by name; threads and GPUs, which decide no result, are left to the line.
     """
     texts = []
     for values in calls:
         words = []
-        for name in options_of(step):
-            found = values[name] if isinstance(values[name], list) else [values[name]]
-            words += [f"--{name.replace('_', '-')}", *(shlex.quote(str(value)) for value in found)]
+        for name, kind in options_of(step).items():
+            words.append(f"--{name.replace('_', '-')}")
+            if kind in ("Threads", "Gpu"):
+                words.append(f"${name}")
+            else:
+                found = values[name] if isinstance(values[name], list) else [values[name]]
+                words += [shlex.quote(str(value)) for value in found]
         texts.append(" ".join(words))
     return " -- ".join(texts)
 

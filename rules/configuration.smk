@@ -187,7 +187,7 @@ def mistakes_in_references(settings):
 
 
 def mistakes_in_groups(settings):
-    """Groups of models that are evaluated together: a model is in one of them at most."""
+    """Groups of models that share jobs: a model is in one of them, and needs none of the others."""
     place, groups = "compute.together", settings["compute"]["together"]
     named = [model for members in groups.values() for model in members]
     for group, members in groups.items():
@@ -195,6 +195,10 @@ def mistakes_in_groups(settings):
             yield f"{place}.{group}: a model is called so; the group needs a name of its own"
         for model in members:
             yield from unknown(f"{place}.{group}", model, "model", settings["models"])
+            for key in ("core", "tuned_by"):
+                needed = (settings["models"].get(model, {}).get(key) or {}).get("model")
+                if needed in members:
+                    yield f"{place}.{group}: {model!r} waits for {needed!r} ({key}), so they cannot share a job"
     for model in dict.fromkeys(model for model in named if named.count(model) > 1):
         yield f"{place}: {model!r} is in several groups"
 

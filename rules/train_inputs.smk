@@ -65,7 +65,7 @@ def files_of_training(blocks):
 def calls_of_training(blocks):
     """Parameter function: the calls of the step that train some blocks."""
 
-    def calls(wildcards, threads, resources):
+    def calls(wildcards):
         found = []
         for block in blocks:
             values = {name: files(block) for name, files in TRAINING_INPUTS.items()}
@@ -74,7 +74,7 @@ def calls_of_training(blocks):
                 name: value(block) if callable(value) else value
                 for name, value in TRAINING_PARAMS.items()
             }
-            found.append(values | {"threads": threads, "gpu": resources.gpu})
+            found.append(values)
         return as_calls("train_responses", found)
 
     return calls

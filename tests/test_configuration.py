@@ -58,6 +58,7 @@ def test_names_that_point_nowhere_are_listed_together(project):
                 "together": {
                     "kindel2019_ln": ["kindel2019_cnn", "kindel2019_rige"],
                     "more": ["kindel2019_ridge", "kindel2019_cnn"],
+                    "waiting": ["lurz2021_core", "lurz2021_transfer_11s"],
                 },
             },
             "papers": {
@@ -83,6 +84,8 @@ def test_names_that_point_nowhere_are_listed_together(project):
     assert f"{together}.kindel2019_ln: a model is called so" in text
     assert f"{together}.kindel2019_ln: 'kindel2019_rige' is no model; there are [" in text
     assert f"{together}: 'kindel2019_cnn' is in several groups" in text
+    waits = "'lurz2021_transfer_11s' waits for 'lurz2021_core' (core), so they cannot share a job"
+    assert f"{together}.waiting: {waits}" in text
 
 
 def test_names_outside_of_runs_and_networks_that_no_run_trains_are_listed_together(project):
