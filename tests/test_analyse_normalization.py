@@ -82,9 +82,11 @@ def write_search(folder, recording, *, build="burg2021.divisive_net", n_draws=3,
     members = [member(seed, build, params(**options), recording) for seed in range(n_draws)]
     content = {
         "dataset": recording.dataset,
+        "model": "a_model",
         "source_kind": recording.source_kind,
         "stimulus_shape": list(recording.stimuli.shape[1:]),
         "background": 0.0,
+        "classes": None,
         "members": members,
     }
     torch.save(content, folder / "checkpoint.pt")

@@ -26,7 +26,6 @@ def predicted(block, checkpoint):
         recording=block / "recording.npz",
         checkpoint=checkpoint,
         predictions=output,
-        name="model",
         threads=1,
     )
     return load_predictions(output)

@@ -147,8 +147,9 @@ def checkpoint(path, seeds):
         }
         for seed in seeds
     ]
-    content = {"stimulus_shape": [1, 2, 2], "background": 0.0, "members": members}
-    torch.save(content | {"dataset": "toy", "source_kind": "simulated"}, path)
+    content = {"stimulus_shape": [1, 2, 2], "background": 0.0, "classes": None, "members": members}
+    about = {"dataset": "toy", "model": "toy", "source_kind": "simulated"}
+    torch.save(content | about, path)
     return path
 
 

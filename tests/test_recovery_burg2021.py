@@ -128,9 +128,7 @@ def train(folder, name):
         gpu=0,
     )
     predictions, scores = own / "predictions.npz", own / "scores.csv"
-    predict(
-        recording=recording, checkpoint=checkpoint, predictions=predictions, name=name, threads=1
-    )
+    predict(recording=recording, checkpoint=checkpoint, predictions=predictions, threads=1)
     score(
         recording=recording,
         predictions=[predictions],
