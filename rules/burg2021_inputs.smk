@@ -19,7 +19,8 @@ def burg_steps(roles):
     A smaller configuration may give large pools, which are slow, fewer steps.
     """
     training = {burg_roles[role]: config["models"][burg_roles[role]]["training"] for role in roles}
-    if len({as_json(settings) for settings in training.values()}) == 1:
+    durations = ("max_steps", "batch_size", "early_stopping")
+    if len({as_json(fields_of(settings, *durations)) for settings in training.values()}) == 1:
         return []
     return [[model, settings["max_steps"]] for model, settings in training.items()]
 

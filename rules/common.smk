@@ -272,7 +272,7 @@ available_papers = [
 
 
 def blocks_of(model, n_seeds):
-    """Blocks of seeds, each trained by one job; more seeds later add blocks and change none."""
+    """Blocks of seeds; more seeds later add blocks and change none."""
     size = seeds_per_job(config, model)
     return [f"seeds{first}-{first + size - 1}" for first in range(0, n_seeds, size)]
 
@@ -349,7 +349,9 @@ def groups_on(dataset):
         if model_is_available(model)
     }
     groups = config["compute"]["together"]
-    return {name: models for name, models in groups.items() if trained.issuperset(models)}
+    return {
+        name: models for name, models in groups.items() if models and trained.issuperset(models)
+    }
 
 
 def paper_report(paper, item, file, **labels):

@@ -189,10 +189,16 @@ def mistakes_in_references(settings):
 def mistakes_in_groups(settings):
     """Groups of models that share jobs: a model is in one of them, and needs none of the others."""
     place, groups = "compute.together", settings["compute"]["together"]
+    trained = {}  # models by data set
+    for paper in settings["papers"].values():
+        for run in paper["runs"].values():
+            trained.setdefault(run["dataset"], set()).update(run["models"])
     named = [model for members in groups.values() for model in members]
     for group, members in groups.items():
         if group in settings["models"]:
             yield f"{place}.{group}: a model is called so; the group needs a name of its own"
+        if not any(models.issuperset(members) for models in trained.values()):
+            yield f"{place}.{group}: there is no data set that runs train all of {members} on"
         for model in members:
             yield from unknown(f"{place}.{group}", model, "model", settings["models"])
             for key in ("core", "tuned_by"):

@@ -52,8 +52,8 @@ for (dataset, group), blocks in trained_together().items():
         threads: config["compute"]["threads"]
         resources:
             gpu=config["compute"]["gpu"],
-            mem_mb=group_resource(max, blocks, "mem_mb", 4000),
-            runtime=group_resource(sum, blocks, "runtime", 720),
+            mem_mb=group_resource(blocks, "mem_mb", 4000),
+            runtime=group_resource(blocks, "runtime", 720),
         params:
             calls=calls_of_training(blocks),
         shell:

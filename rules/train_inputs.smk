@@ -42,7 +42,7 @@ def trained_together():
 def not_in_a_group():
     """Pattern of data sets that keeps `train_responses` from what is trained with others."""
     places = {
-        f"{re.escape(block.dataset)}/{re.escape(block.model)}/"
+        f"{re.escape(block.dataset)}/{re.escape(block.model)}/{re.escape(block.block)}/"
         for blocks in trained_together().values()
         for block in blocks
     }
@@ -80,7 +80,8 @@ def calls_of_training(blocks):
     return calls
 
 
-def group_resource(pool, blocks, name, usual):
-    """What the training of some blocks asks for in each attempt; `pool` is max or sum."""
-    asked = pool(resource_of(block.model, name, usual) for block in blocks)
+def group_resource(blocks, name, usual):
+    """What the training of some blocks asks for in each attempt: as much as one of them; they are
+    small, and trained one after the other."""
+    asked = max(resource_of(block.model, name, usual) for block in blocks)
     return lambda wildcards, attempt: asked * attempt

@@ -8,7 +8,6 @@ other: loading libraries takes seconds. ``python scripts`` lists the steps, ``py
 import gc
 import importlib
 import sys
-from itertools import groupby
 from pathlib import Path
 
 from v1lib.steps import call, set_up_logging
@@ -37,9 +36,14 @@ def run(arguments: list[str]) -> int:
     step = importlib.import_module(name)
     gc.freeze()
     gc.enable()
-    for is_end, words in groupby(options, END.__eq__):
-        if not is_end:
-            call(step.main, list(words), name)
+    calls = [[]]
+    for word in options:
+        if word == END:
+            calls.append([])
+        else:
+            calls[-1].append(word)
+    for words in calls:
+        call(step.main, words, name)
     return 0
 
 

@@ -59,6 +59,8 @@ def test_names_that_point_nowhere_are_listed_together(project):
                     "kindel2019_ln": ["kindel2019_cnn", "kindel2019_rige"],
                     "more": ["kindel2019_ridge", "kindel2019_cnn"],
                     "waiting": ["lurz2021_core", "lurz2021_transfer_11s"],
+                    "nowhere": ["kindel2019_lnln", "lurz2021_direct"],
+                    "dissolved": [],
                 },
             },
             "papers": {
@@ -84,6 +86,8 @@ def test_names_that_point_nowhere_are_listed_together(project):
     assert f"{together}.kindel2019_ln: a model is called so" in text
     assert f"{together}.kindel2019_ln: 'kindel2019_rige' is no model; there are [" in text
     assert f"{together}: 'kindel2019_cnn' is in several groups" in text
+    assert f"{together}.nowhere: there is no data set that runs train all of ['kin" in text
+    assert f"{together}.dissolved" not in text
     waits = "'lurz2021_transfer_11s' waits for 'lurz2021_core' (core), so they cannot share a job"
     assert f"{together}.waiting: {waits}" in text
 

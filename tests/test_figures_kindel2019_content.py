@@ -199,7 +199,7 @@ def test_models_say_how_many_networks_were_still_improving(page_of, tmp_path):
         bootstrap_seed=0,
     )
     labels = [label.get_text() for label in page.axes[0].get_yticklabels()]
-    assert labels == ["CNN\n2 of 3 still improving", "LN", "Ridge on pixels"]
+    assert labels == ["CNN\n2 of 3 selected late", "LN", "Ridge on pixels"]
     table = read_csv(tmp_path / "out.table").set_index("model")
     assert table["n_late"].tolist()[:2] == [2, 0] and np.isnan(table["n_late"].iloc[2])
 

@@ -93,7 +93,8 @@ def test_a_step_runs_once_for_each_set_of_options(program, monkeypatch):
     monkeypatch.setattr(program, "call", lambda *given: seen.append(given))
     monkeypatch.setattr(program, "set_up_logging", lambda: None)
     assert program.run(["score", "--a", "1", "2", "--", "--a", "3", "--", "--b"]) == 0
-    assert [words for _, words, _ in seen] == [["--a", "1", "2"], ["--a", "3"], ["--b"]]
+    assert program.run(["score"]) == 0  # the step says which options are missing
+    assert [words for _, words, _ in seen] == [["--a", "1", "2"], ["--a", "3"], ["--b"], []]
     assert {(main, name) for main, _, name in seen} == {(step, "score")}
 
 

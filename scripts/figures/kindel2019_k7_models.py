@@ -29,7 +29,7 @@ def main(
 
     Differences are over the same neurons, with 95 % bootstrap intervals (resampling neurons) and
     the p of Wilcoxon's signed-rank test, corrected for the number of models (Holm). ``steps``: the
-    table of K9; models with networks that were still improving at their end say how many were.
+    table of K9; models with networks that were selected late say how many were.
     """
     cells = read_neurons(neurons)
     table_of_models = compare_models(
@@ -49,7 +49,7 @@ def main(
 
 
 def late_runs(steps: pd.DataFrame, sessions: list) -> pd.DataFrame:
-    """By model, networks of these sessions (n_runs) and those still improving (n_late)."""
+    """By model, networks of these sessions (n_runs) and those selected late (n_late)."""
     by_model = steps[steps["session"].isin(sessions)].groupby("model")["late"]
     return by_model.agg(n_runs="size", n_late="sum")
 
@@ -57,7 +57,7 @@ def late_runs(steps: pd.DataFrame, sessions: list) -> pd.DataFrame:
 def _rows(ax: Axes, table: pd.DataFrame, *, named: bool) -> list[plotting.Look]:
     looks = list(plotting.looks(table["model"].tolist()).values())
     late = [
-        f"\n{row.n_late:.0f} of {row.n_runs:.0f} still improving" if row.n_late > 0 else ""
+        f"\n{row.n_late:.0f} of {row.n_runs:.0f} selected late" if row.n_late > 0 else ""
         for row in table.itertuples()
     ]
     labels = [look.label + words for look, words in zip(looks, late, strict=True)]

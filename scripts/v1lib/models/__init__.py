@@ -184,6 +184,8 @@ def about_checkpoint(checkpoint: Path) -> dict:
 def _content_of(checkpoint: Path, *, mmap: bool = False) -> dict:
     try:
         content = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=mmap)
+        if isinstance(content, dict) and "members" in content and "model" not in content:
+            raise ValueError("an older version wrote it; train again")
         return {key: content[key] for key in _CONTENT}
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
         raise ValueError(f"{checkpoint}: not a readable checkpoint ({error})") from error
