@@ -33,7 +33,7 @@ rule train_responses:
         command("train_responses")
 
 
-for (dataset, group), blocks in trained_together().items():
+for (dataset, group), blocks in TRAINED_TOGETHER.items():
 
     rule:
         name:

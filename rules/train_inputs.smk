@@ -39,11 +39,14 @@ def trained_together():
     }
 
 
+TRAINED_TOGETHER = trained_together()
+
+
 def not_in_a_group():
     """Pattern of data sets that keeps `train_responses` from what is trained with others."""
     places = {
         f"{re.escape(block.dataset)}/{re.escape(block.model)}/{re.escape(block.block)}/"
-        for blocks in trained_together().values()
+        for blocks in TRAINED_TOGETHER.values()
         for block in blocks
     }
     others = f"(?!{'|'.join(sorted(places))})" if places else ""

@@ -71,9 +71,7 @@ def _draw_bins(ax: Axes, rows: pd.DataFrame) -> pd.DataFrame:
     styles = {"recovered": _RECOVERED, "planted": _PLANTED}
     entries = [Line2D([], [], color="black", label=name, **line) for name, line in styles.items()]
     classes, _ = ax.get_legend_handles_labels()
-    ax.legend(
-        handles=[*classes, *entries], title="normalized filter", title_fontsize=6.5, **_BESIDE
-    )
+    ax.legend(handles=[*classes, *entries], title="colour: filter", title_fontsize=6.5, **_BESIDE)
     ax.set_title(f"n = {drawn['rank'].nunique()} networks")
     return drawn
 
